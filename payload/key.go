@@ -1,0 +1,127 @@
+package payload
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha512"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Key is a data key, or a local master key, prepared once by [NewKey]; safe for concurrent use.
+//
+// It keeps no copy of the 96 bytes. What it does keep is as secret, and cannot be wiped because Go's standard library gives no way to:
+// the expanded AES key, which begins with the AES key itself, and the HMAC states after their first block, with which one can compute
+// tags and IVs but not find the MAC and IV keys. They stay in memory until the garbage collector has freed the Key and the memory is
+// used again. (A program built with GOFIPS140=v1.0.0 also keeps the MAC and IV keys: HMAC states cannot be copied there.)
+type Key struct {
+	block    cipher.Block
+	newMAC   func() hash.Hash
+	newIVMAC func() hash.Hash
+	idle     sync.Pool // of *aead
+}
+
+// NewKey prepares 96 bytes of key material. The caller may wipe material afterwards.
+func NewKey(material []byte) (*Key, error) {
+	if len(material) != KeySize {
+		return nil, fmt.Errorf("preparing data key: keyMaterial should have length %d, but has length %d", KeySize, len(material))
+	}
+	block, err := aes.NewCipher(material[32:64])
+	if err != nil {
+		return nil, fmt.Errorf("preparing data key: %v", err)
+	}
+	return &Key{block: block, newMAC: prepareMAC(material[:32]), newIVMAC: prepareMAC(material[64:])}, nil
+}
+
+// prepareMAC returns a maker of HMAC-SHA-512 states under key.
+func prepareMAC(key []byte) func() hash.Hash {
+	mac := hmac.New(sha512.New, key)
+	mac.Reset() // from here on it holds the states after the first block instead of the padded key
+	if prepared, ok := mac.(hash.Cloner); ok {
+		if _, err := prepared.Clone(); err == nil {
+			return func() hash.Hash {
+				h, _ := prepared.Clone() // a hash that could be cloned once always can
+				return h
+			}
+		}
+	}
+	key = bytes.Clone(key)
+	return func() hash.Hash { return hmac.New(sha512.New, key) }
+}
+
+func (k *Key) acquire() *aead {
+	if a, ok := k.idle.Get().(*aead); ok {
+		return a
+	}
+	return &aead{block: k.block, mac: k.newMAC(), ivMAC: k.newIVMAC()}
+}
+
+func (k *Key) release(a *aead) { k.idle.Put(a) }
+
+// AppendEncrypt appends the ciphertext of value, from its kind byte to its tag, to dst. The spare capacity of dst must not overlap
+// value; with enough of it (the length of value + 82 bytes) nothing is allocated for the result. On error it returns dst as it was: a *TypeError when
+// alg does not take values of this type, else what is wrong with alg or value.
+func (k *Key) AppendEncrypt(dst []byte, alg Algorithm, id KeyID, value bson.RawValue) ([]byte, error) {
+	if err := EncryptableValue(value, alg); err != nil {
+		return dst, err
+	}
+	if !wellFormed(value.Type, value.Value) {
+		return dst, fmt.Errorf("encrypting: %d bytes are not one BSON value of type %s", len(value.Value), TypeAlias(value.Type))
+	}
+	start := len(dst)
+	dst = slices.Grow(dst, adSize+sealedSize(len(value.Value)))
+	dst = append(dst, byte(alg))
+	dst = append(dst, id[:]...)
+	dst = append(dst, byte(value.Type))
+	ad := dst[start:]
+
+	a := k.acquire()
+	defer k.release(a)
+	var iv []byte
+	if alg == Deterministic {
+		iv = a.syntheticIV(ad, value.Value)
+	} else {
+		iv = a.randomIV()
+	}
+	return a.seal(dst, iv, ad, value.Value), nil
+}
+
+// AppendDecrypt authenticates c, then appends the bytes of the value to dst and checks that they are one BSON value of type c.Type.
+// The spare capacity of dst must not overlap c. On error it returns dst as it was; the error wraps [ErrAuthentication] or [ErrMalformed].
+func (k *Key) AppendDecrypt(dst []byte, c Ciphertext) ([]byte, error) {
+	out, err := k.appendDecrypt(dst, c)
+	if err != nil {
+		return dst, fmt.Errorf("decrypting with data key %s: %w", c.KeyID, err)
+	}
+	return out, nil
+}
+
+func (k *Key) appendDecrypt(dst []byte, c Ciphertext) ([]byte, error) {
+	if !c.consistent() {
+		return dst, fmt.Errorf("%w: associated data does not match algorithm, key id and type", ErrMalformed)
+	}
+	a := k.acquire()
+	defer k.release(a)
+	out, err := a.open(dst, c.AD, c.Data)
+	if err != nil {
+		return dst, err
+	}
+	// Encrypting refuses the types without bytes: their one value would be known from the type.
+	plaintext := out[len(dst):]
+	if len(plaintext) == 0 || !wellFormed(c.Type, plaintext) {
+		clear(plaintext)
+		return dst, fmt.Errorf("%w: malformed encrypted bson: %d bytes are not one value of type %s",
+			ErrMalformed, len(plaintext), TypeAlias(c.Type))
+	}
+	return out, nil
+}
+
+// Format prints a fixed text, whatever the verb: keys do not show up in logs.
+func (k *Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "payload.Key") }
