@@ -1,0 +1,94 @@
+package schema_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/schema"
+)
+
+func TestLimits(t *testing.T) {
+	many := func(n int) string {
+		var patterns []string
+		for i := range n {
+			patterns = append(patterns, fmt.Sprintf(`"^p%d$": {"encrypt": @enc}`, i))
+		}
+		return `{"bsonType": "object", "patternProperties": {` + strings.Join(patterns, ", ") + `}}`
+	}
+	long := strings.Repeat("x", 1025)
+	for _, test := range []struct{ name, schema, refused string }{
+		{"a name as long as may be", `{"bsonType": "object", "properties": {"` + long[1:] + `": {"encrypt": @enc}}}`, ""},
+		{"a longer name", `{"bsonType": "object", "properties": {"` + long + `": {"encrypt": @enc}}}`, "1025 bytes"},
+		{"a longer plain name", `{"bsonType": "object", "properties": {"` + long + `": {}}}`, ""},
+		{"100 patterns", many(100), ""},
+		{"1000 patterns", many(1000), "too many"},
+		{"a pointer of 201 steps", `{"bsonType": "object", "encryptMetadata": {"keyId": "` + strings.Repeat("/a", 201) + `"}}`, "more than 200 steps"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := schema.Parse(document(t, test.schema), schema.Local)
+			switch {
+			case test.refused == "" && err != nil:
+				t.Error(err)
+			case test.refused != "" && !strings.Contains(refusal(t, err).Message, test.refused):
+				t.Errorf("got %v, want %q", err, test.refused)
+			}
+		})
+	}
+	if _, err := schema.Parse(make(bson.Raw, 16<<20+1), schema.Remote); !strings.Contains(refusal(t, err).Message, "at most 16777216") {
+		t.Errorf("over 16 MiB: %v", err)
+	}
+}
+
+func TestDepth(t *testing.T) {
+	nested := func(levels int, keyword string) bson.Raw {
+		raw := document(t, `{"encrypt": @enc}`)
+		for range levels {
+			doc := bson.D{{Key: "bsonType", Value: "object"}, {Key: keyword, Value: raw}}
+			if keyword == "properties" {
+				doc[1].Value = bson.D{{Key: "a", Value: raw}}
+			}
+			var err error
+			if raw, err = bson.Marshal(doc); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return raw
+	}
+	if s, err := schema.Parse(nested(99, "properties"), schema.Local); err != nil || len(s.Fields()) != 1 {
+		t.Errorf("99 levels of fields: %v", err)
+	}
+	for _, keyword := range []string{"properties", "additionalProperties", "not"} {
+		for _, levels := range []int{200, 300, 5000} {
+			_, err := schema.Parse(nested(levels, keyword), schema.Remote)
+			if got := refusal(t, err); !strings.Contains(got.Message, "nests deeper") {
+				t.Errorf("%d levels of %s: got %v", levels, keyword, got)
+			}
+		}
+	}
+}
+
+// Every truncation and every changed byte of a schema gives a schema or an *Error.
+func TestMalformed(t *testing.T) {
+	doc := document(t, `{"bsonType": "object", "encryptMetadata": {"keyId": [@A]}, "properties": {"a": {"encrypt": {"algorithm": @random, "keyId": "/b"}}}}`)
+	for _, broken := range []bson.Raw{nil, {}, {5, 0, 0, 0}, {5, 0, 0, 0, 1}, {255, 255, 255, 255, 0}} {
+		_, err := schema.Parse(broken, schema.Local)
+		refusal(t, err)
+	}
+	for n := range len(doc) {
+		_, err := schema.Parse(doc[:n], schema.Local)
+		refusal(t, err)
+	}
+	for i := range doc {
+		for _, b := range []byte{0, 1, 3, 0x7f, 0xff, doc[i] ^ 1} {
+			changed := slices.Clone(doc)
+			changed[i] = b
+			if _, err := schema.Parse(changed, schema.Local); err != nil {
+				refusal(t, err)
+			}
+		}
+	}
+}
