@@ -1,0 +1,48 @@
+package keyvault
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// EnsureIndex creates the unique index on keyAltNames that keeps two data keys from having the same name; it is no error when it
+// exists. It is the partial index of the MongoDB manual ({keyAltNames: {$exists: true}}), so that keys without names do not collide.
+//
+// On a server without partial indexes it is a unique sparse index, which means the same, and partial is false. FerretDB 1.x takes
+// that one, but compares whole lists: it keeps out a second key with exactly the same names, not one that shares a name. A Cache notices
+// the rest when it is asked for a name that two keys have, and refuses.
+func (s *MongoStore) EnsureIndex(ctx context.Context) (partial bool, err error) {
+	err = s.createIndex(ctx, options.Index().SetPartialFilterExpression(
+		bson.D{{Key: "keyAltNames", Value: bson.D{{Key: "$exists", Value: true}}}}))
+	if err == nil {
+		return true, nil
+	}
+	if refusesPartialIndex(err) {
+		err = s.createIndex(ctx, options.Index().SetSparse(true))
+	}
+	if err != nil {
+		return false, s.failed("creating the unique index on keyAltNames", err)
+	}
+	return false, nil
+}
+
+func (s *MongoStore) createIndex(ctx context.Context, opts *options.IndexOptionsBuilder) error {
+	_, err := s.coll.Indexes().CreateOne(withoutSession(ctx), mongo.IndexModel{
+		Keys:    bson.D{{Key: "keyAltNames", Value: 1}},
+		Options: opts.SetUnique(true),
+	})
+	return err
+}
+
+// refusesPartialIndex tells a server without partial indexes by the codes that such servers answer with.
+func refusesPartialIndex(err error) bool {
+	return answeredWith(err,
+		72,  // InvalidOptions
+		115, // CommandNotSupported
+		197, // InvalidIndexSpecificationOption
+		238, // NotImplemented: FerretDB 1.x
+		303) // feature not supported: Amazon DocumentDB
+}
