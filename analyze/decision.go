@@ -1,0 +1,65 @@
+package analyze
+
+import "github.com/fieldcrypt/fieldcrypt/schema"
+
+// verb is what to do with an operator's argument.
+type verb int
+
+const (
+	pass       verb = iota // copy it: nothing in it can belong to an encrypted field
+	flagOnly               // copy it when it is a mere flag; anything longer could be a value of the field, sent in clear
+	sealValue              // seal it
+	sealEach               // it is an array: seal each element
+	scalarOnly             // copy it unless it holds a document, which might hold an encrypted field
+	walk                   // it is a document at a prefix path: seal the encrypted fields inside
+	negate                 // it is an operator document: decide on what is inside
+	element                // it is a condition on array elements: decide on what is inside
+	rename                 // it is a path: both ends must be alike
+	refuse                 // refuse with the decision's rule
+)
+
+// decision is one cell of an operator table.
+type decision struct {
+	verb verb
+	rule *rule // for refuse, and for scalarOnly when it fails
+}
+
+func no(r *rule) decision { return decision{refuse, r} }
+
+func onlyFlag() decision { return decision{flagOnly, ruleFlag} }
+
+// operator is one row: what happens for each class of the field it is applied to.
+type operator struct {
+	names                                       []string
+	plain, deterministic, random, prefix, below decision
+}
+
+// on is the cell for a class.
+func (o *operator) on(c schema.Class) decision {
+	switch c {
+	case schema.Plain:
+		return o.plain
+	case schema.Deterministic:
+		return o.deterministic
+	case schema.Random:
+		return o.random
+	case schema.Prefix:
+		return o.prefix
+	case schema.Below:
+		return o.below
+	default:
+		return no(ruleBelowEncrypted)
+	}
+}
+
+// byName finds a row; nil when the operator is not known.
+func byName(table []operator, name string) *operator {
+	for i := range table {
+		for _, n := range table[i].names {
+			if n == name {
+				return &table[i]
+			}
+		}
+	}
+	return nil
+}

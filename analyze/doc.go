@@ -1,0 +1,23 @@
+// Package analyze is the query analysis of client-side field level encryption: it takes a database command and the encryption
+// schemas of the collections that the command touches, and gives the same command with every plaintext value that belongs to
+// an encrypted field sealed.
+//
+// It works in one walk over the raw BSON and does not know what sealing means: a [Sealer] turns a value into a marking
+// ([Markings], for a driver to encrypt) or straight into a ciphertext (in process). It never sees a key.
+//
+// Two promises hold for every command, and whatever is not known to keep them is refused with a [RefusedError]:
+//
+//   - no constant that belongs to an encrypted field is in the result in clear;
+//   - a command that passes gives the same result as it would on plaintext.
+//
+// What no analysis can see, and what therefore stays the application's business: a collation does not reach into ciphertext, so that
+// equality on an encrypted field is always byte by byte; a view may lie over an encrypted collection; documents stored before
+// encryption hold plaintext that no encrypted constant equals.
+//
+// What is decided, and how, stands in tables: commands and their fields in commands.go, operators that stand in the place of a field
+// name in filter.go, match operators in match.go, update operators in update.go, pipeline stages in pipeline.go, and every rule that
+// refuses in rules.go.
+//
+// The package is not for encrypting documents by hand (use ClientEncryption of the root package), and it does not validate
+// commands: a command that touches no encrypting schema passes as it is, right or wrong.
+package analyze
