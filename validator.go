@@ -1,0 +1,113 @@
+package fieldcrypt
+
+import (
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/analyze"
+	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
+	"github.com/fieldcrypt/fieldcrypt/schema"
+)
+
+// collectionSchema is the encryption schema in one document of a listCollections answer; nil when there is none.
+func collectionSchema(ns string, info bson.Raw) (*schema.Schema, error) {
+	if kind, ok := info.Lookup("type").StringValueOK(); ok && kind == "view" {
+		return nil, &analyze.RefusedError{
+			Rule:    "view",
+			Message: "cannot auto encrypt a view: " + ns,
+			Hint:    "send the command to the collection below the view, or use a client without automatic encryption",
+		}
+	}
+	options, err := document(info, "options")
+	if err != nil || options == nil {
+		return nil, err
+	}
+	return validatorSchema(ns, options)
+}
+
+// commandSchema is the encryption schema in the validator that a create or collMod command carries; nil when there is none.
+func commandSchema(ns string, cmd bson.Raw) (*schema.Schema, error) { return validatorSchema(ns, cmd) }
+
+// validatorSchema reads validator.$jsonSchema of doc: a command or the options of a collection.
+func validatorSchema(ns string, doc bson.Raw) (*schema.Schema, error) {
+	queryable, err := document(doc, "encryptedFields")
+	if err != nil {
+		return nil, err
+	}
+	if queryable != nil {
+		return nil, &analyze.RefusedError{
+			Rule:    "queryable-encryption",
+			Message: "collection " + ns + " has encryptedFields: Queryable Encryption is not supported",
+			Hint:    "use a client of MongoDB's own drivers for this collection",
+		}
+	}
+	validator, err := document(doc, "validator")
+	if err != nil || validator == nil {
+		return nil, err
+	}
+	if err := refuseNested(ns, validator, 0); err != nil {
+		return nil, err
+	}
+	raw, err := document(validator, "$jsonSchema")
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	s, err := schema.Parse(raw, schema.Remote)
+	if err != nil {
+		return nil, fmt.Errorf("the validator of %s: %w", ns, err)
+	}
+	return s, nil
+}
+
+// document is the field of that name; nil when it is not there.
+func document(doc bson.Raw, name string) (bson.Raw, error) {
+	var found bson.Raw
+	it := bsonraw.Iterate(doc)
+	for it.Next() {
+		if string(it.Element.Key) != name {
+			continue
+		}
+		if found != nil {
+			return nil, fmt.Errorf("duplicate `%s` fields found for collection", name)
+		}
+		if it.Element.Type != bson.TypeEmbeddedDocument {
+			return nil, fmt.Errorf("field %q of a collection's options is not a document", name)
+		}
+		found = it.Element.Value
+	}
+	return found, it.Err
+}
+
+// refuseNested refuses an encryption schema that stands below an operator such as $and. Drivers look for $jsonSchema at the top
+// of the validator only, so the collection would look as if it encrypted nothing.
+func refuseNested(ns string, filter bson.Raw, depth int) error {
+	if depth == bsonraw.MaxDepth {
+		return bsonraw.ErrTooDeep
+	}
+	it := bsonraw.Iterate(filter)
+	for it.Next() {
+		e := it.Element
+		if !e.IsContainer() {
+			continue
+		}
+		if string(e.Key) == "$jsonSchema" {
+			if depth == 0 {
+				continue
+			}
+			if s, err := schema.Parse(e.Value, schema.Remote); err != nil || s.Encrypts() {
+				return &analyze.RefusedError{
+					Rule:     "nested-schema",
+					Operator: "$jsonSchema",
+					Message:  "the validator of " + ns + " has an encryption schema below another operator",
+					Hint:     "move $jsonSchema to the top of the validator, or give the schema in the schema map",
+				}
+			}
+			continue
+		}
+		if err := refuseNested(ns, e.Value, depth+1); err != nil {
+			return err
+		}
+	}
+	return it.Err
+}
