@@ -1,0 +1,37 @@
+// Command fieldcrypt shows what client-side field level encryption (CSFLE) stores and does: it names the parts of stored
+// ciphertexts (inspect) and says what query analysis makes of a command, for scripts (analyze) and for people (explain).
+//
+// No command of it needs a key or a server, and none prints the plaintext of a marking unless asked to.
+package main
+
+import (
+	"io"
+	"os"
+	"os/signal"
+)
+
+func main() {
+	exitOnInterrupt()
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole program; it returns the exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot(stdin, stdout, stderr)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteC()
+	return report(stderr, cmd, args, err)
+}
+
+// exitOnInterrupt ends the program at once, also while it waits for input. A shell that started it with SIGINT ignored wants it to go on.
+func exitOnInterrupt() {
+	if signal.Ignored(os.Interrupt) {
+		return
+	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
+	go func() {
+		<-interrupted
+		os.Exit(exitInterrupted)
+	}()
+}
