@@ -57,9 +57,27 @@ func ioFailure(doing string, err error) *failure {
 	return &failure{code: exitFailure, doing: doing, wrong: err.Error()}
 }
 
+// output is standard output that remembers its first error: cobra drops those of help, version and completion.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 // write writes one whole piece of output.
 func write(w io.Writer, b []byte) error {
 	_, err := w.Write(b)
+	return writeFailure(err)
+}
+
+func writeFailure(err error) error {
 	switch {
 	case err == nil:
 		return nil

@@ -17,9 +17,13 @@ func main() {
 
 // run is the whole program; it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	root := newRoot(stdin, stdout, stderr)
+	out := &output{Writer: stdout}
+	root := newRoot(stdin, out, stderr)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteC()
+	if out.err != nil {
+		err = writeFailure(out.err)
+	}
 	return report(stderr, cmd, args, err)
 }
 

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -74,4 +75,18 @@ func schemaFile(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// full is a disk without space.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"help", "analyze"}, {"analyze", "--help"}, {"--version"}, {"version"}, {"completion", "bash"}, {"completion", "zsh"}} {
+		var stderr bytes.Buffer
+		if code := run(args, strings.NewReader(""), full{}, &stderr); code != exitFailure || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%v: exit code %d, %s", args, code, &stderr)
+		}
+	}
 }
