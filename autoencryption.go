@@ -32,7 +32,7 @@ const (
 //
 // Some of the driver's options do not exist here: ExtraOptions, because commands are analysed in this process, without mongocryptd
 // or crypt_shared; EncryptedFieldsMap, because it belongs to Queryable Encryption; TLS, HTTP and credential options, because each
-// KMS type carries its own (see KMSTypes).
+// KMS type carries its own (see KmsTypes).
 type AutoEncryptionOptions struct {
 	// KeyVaultClient reaches the key vault. Default nil: the encrypted client's own deployment. It is not disconnected here, and
 	// should not encrypt automatically itself. Used by package mongodriver.
@@ -40,10 +40,10 @@ type AutoEncryptionOptions struct {
 	// KeyVaultNamespace is the key vault's collection as "db.collection". Required by package mongodriver.
 	KeyVaultNamespace string
 
-	// KMSProviders holds, by provider id ("local", "aws", "local:tenant1"), what the KMS needs to be reached. Required.
-	KMSProviders map[string]map[string]any
-	// KMSTypes are the kinds of KMS that KMSProviders may name, besides local, which is always there.
-	KMSTypes []kms.Type
+	// KmsProviders holds, by provider id ("local", "aws", "local:tenant1"), what the KMS needs to be reached. Required.
+	KmsProviders map[string]map[string]any
+	// KmsTypes are the kinds of KMS that KmsProviders may name, besides local, which is always there.
+	KmsTypes []kms.Type
 
 	// SchemaMap holds encryption schemas by "db.collection": anything that bson.Marshal makes a document of, or a bson.Raw. A schema here
 	// replaces the one in the collection's validator and is safe from a server that lies about it.
@@ -102,7 +102,7 @@ func NewAutoEncryption(opts AutoEncryptionOptions, store keyvault.Store, collect
 	if opts.Undecryptable != Keep && opts.Undecryptable != Fail {
 		return nil, errors.New("the option Undecryptable must be Keep or Fail")
 	}
-	providers, err := openProviders(opts.KMSProviders, opts.KMSTypes)
+	providers, err := openProviders(opts.KmsProviders, opts.KmsTypes)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +137,7 @@ func (e *AutoEncryption) Undecryptable() uint64 { return e.kept.Load() }
 func (e *AutoEncryption) Close() {
 	if !e.closed.Swap(true) {
 		e.keys.Close()
+		e.schemas.close()
 	}
 }
 

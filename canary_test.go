@@ -89,7 +89,7 @@ func TestNothingSecretInErrorsAndLogs(t *testing.T) {
 
 	store := newVault()
 	insertKey(t, store, payload.KeyID{1}, material)
-	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{KeyVault: store, KMSProviders: providers(), Logger: logger})
+	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{KeyVault: store, KmsProviders: providers(), Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestNothingSecretInErrorsAndLogs(t *testing.T) {
 	// Configuration.
 	for _, key := range []any{master(1)[:95], string(master(1)), base64.StdEncoding.EncodeToString(master(1)[:90]), bson.Binary{Subtype: 9, Data: master(1)}, []any{master(1), make(chan int)}} {
 		a.fails(fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{
-			KeyVault: store, Logger: logger, KMSProviders: map[string]map[string]any{"local": {"key": key}},
+			KeyVault: store, Logger: logger, KmsProviders: map[string]map[string]any{"local": {"key": key}},
 		}))
 	}
 
@@ -160,11 +160,11 @@ func TestNothingSecretInErrorsAndLogs(t *testing.T) {
 // kms adds what a key vault and KMS under another master key say.
 func (a *aviary) kms(store *vault, logger *slog.Logger, sealed bson.Binary) {
 	other := fieldcrypt.AutoEncryptionOptions{
-		KMSProviders: map[string]map[string]any{"local": {"key": master(99)}}, KMSTypes: []kms.Type{&fakeKMS{}}, Logger: logger,
+		KmsProviders: map[string]map[string]any{"local": {"key": master(99)}}, KmsTypes: []kms.Type{&fakeKMS{}}, Logger: logger,
 	}
 	e := automatic(a.t, other, store, nil)
 	a.fails(e.Decrypt(a.t.Context(), raw(a.t, reply(bson.D{{Key: "v", Value: sealed}}))))
-	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{KeyVault: store, KMSProviders: other.KMSProviders, Logger: logger})
+	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{KeyVault: store, KmsProviders: other.KmsProviders, Logger: logger})
 	if err != nil {
 		a.t.Fatal(err)
 	}

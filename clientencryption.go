@@ -24,10 +24,10 @@ type ClientEncryptionOptions struct {
 	// KeyVault is a key vault to use instead of a client and a namespace, such as keyvault.NewMemoryStore().
 	KeyVault keyvault.Store
 
-	// KMSProviders holds, by provider id ("local", "aws", "local:tenant1"), what the KMS needs to be reached. Required.
-	KMSProviders map[string]map[string]any
-	// KMSTypes are the kinds of KMS that KMSProviders may name, besides local, which is always there.
-	KMSTypes []kms.Type
+	// KmsProviders holds, by provider id ("local", "aws", "local:tenant1"), what the KMS needs to be reached. Required.
+	KmsProviders map[string]map[string]any
+	// KmsTypes are the kinds of KMS that KmsProviders may name, besides local, which is always there.
+	KmsTypes []kms.Type
 
 	// KeyExpiration is how long an unwrapped data key is kept in memory. Default (nil) 60 s; 0 means for ever.
 	KeyExpiration *time.Duration
@@ -52,7 +52,7 @@ type ClientEncryption struct {
 //
 // The key vault needs a unique index on keyAltNames, see [keyvault.MongoStore.EnsureIndex].
 func NewClientEncryption(keyVaultClient *mongo.Client, opts ClientEncryptionOptions) (*ClientEncryption, error) {
-	providers, err := openProviders(opts.KMSProviders, opts.KMSTypes)
+	providers, err := openProviders(opts.KmsProviders, opts.KmsTypes)
 	if err != nil {
 		return nil, err
 	}

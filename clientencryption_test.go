@@ -173,10 +173,10 @@ func TestNewClientEncryptionRefuses(t *testing.T) {
 		opts fieldcrypt.ClientEncryptionOptions
 		want string
 	}{
-		"no vault":     {fieldcrypt.ClientEncryptionOptions{KMSProviders: providers()}, "keyVaultClient must not be nil"},
-		"two vaults":   {fieldcrypt.ClientEncryptionOptions{KMSProviders: providers(), KeyVault: store, KeyVaultNamespace: "a.b"}, "excludes"},
+		"no vault":     {fieldcrypt.ClientEncryptionOptions{KmsProviders: providers()}, "keyVaultClient must not be nil"},
+		"two vaults":   {fieldcrypt.ClientEncryptionOptions{KmsProviders: providers(), KeyVault: store, KeyVaultNamespace: "a.b"}, "excludes"},
 		"no providers": {fieldcrypt.ClientEncryptionOptions{KeyVault: store}, "no kms provider set"},
-		"unknown type": {fieldcrypt.ClientEncryptionOptions{KeyVault: store, KMSProviders: providers("aws")}, "aws"},
+		"unknown type": {fieldcrypt.ClientEncryptionOptions{KeyVault: store, KmsProviders: providers("aws")}, "aws"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := fieldcrypt.NewClientEncryption(nil, tc.opts)

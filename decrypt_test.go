@@ -135,7 +135,7 @@ func TestUndecryptable(t *testing.T) {
 		given := raw(t, reply(bson.D{{Key: "a", Value: plain}, {Key: "b", Value: bson.A{tc.value}}}, bson.D{{Key: "b", Value: tc.value}}))
 		t.Run(name+", keep", func(t *testing.T) {
 			var log bytes.Buffer
-			e := automatic(t, fieldcrypt.AutoEncryptionOptions{KMSTypes: tc.types, Logger: slog.New(slog.NewTextHandler(&log, nil))}, store, nil)
+			e := automatic(t, fieldcrypt.AutoEncryptionOptions{KmsTypes: tc.types, Logger: slog.New(slog.NewTextHandler(&log, nil))}, store, nil)
 			got, err := e.Decrypt(t.Context(), given)
 			if err != nil {
 				t.Fatal(err)
@@ -152,7 +152,7 @@ func TestUndecryptable(t *testing.T) {
 			}
 		})
 		t.Run(name+", fail", func(t *testing.T) {
-			e := automatic(t, fieldcrypt.AutoEncryptionOptions{KMSTypes: tc.types, Undecryptable: fieldcrypt.Fail}, store, nil)
+			e := automatic(t, fieldcrypt.AutoEncryptionOptions{KmsTypes: tc.types, Undecryptable: fieldcrypt.Fail}, store, nil)
 			_, err := e.Decrypt(t.Context(), given)
 			if err == nil || !strings.Contains(err.Error(), tc.text) || !strings.Contains(err.Error(), `"cursor.firstBatch.0.b.0"`) {
 				t.Errorf("got %v, want %q", err, tc.text)
@@ -224,7 +224,7 @@ func TestDecryptAlwaysFails(t *testing.T) {
 	} {
 		for _, policy := range []fieldcrypt.Undecryptable{fieldcrypt.Keep, fieldcrypt.Fail} {
 			t.Run(name, func(t *testing.T) {
-				e := automatic(t, fieldcrypt.AutoEncryptionOptions{KMSTypes: []kms.Type{fake}, Undecryptable: policy}, store, nil)
+				e := automatic(t, fieldcrypt.AutoEncryptionOptions{KmsTypes: []kms.Type{fake}, Undecryptable: policy}, store, nil)
 				got, err := e.Decrypt(t.Context(), raw(t, reply(bson.D{{Key: "v", Value: tc.value}})))
 				if err == nil || !strings.Contains(err.Error(), tc.want) || got != nil {
 					t.Errorf("got %v, %v, want %q", got, err, tc.want)

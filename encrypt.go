@@ -26,12 +26,16 @@ func (e *AutoEncryption) Encrypt(ctx context.Context, db string, cmd bson.Raw) (
 	if e.bypass {
 		return cmd, nil
 	}
+	if err := sameDatabase(db, cmd); err != nil {
+		return nil, err
+	}
 	target, err := analyze.Classify(db, cmd)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case target.Disposition == analyze.Bypassed:
+		e.schemas.noteBypassed(db, target.Command, cmd)
 		return cmd, nil
 	case target.Disposition != analyze.Analysed:
 		return nil, fmt.Errorf("command not supported for auto encryption: %s", target.Command)
@@ -43,6 +47,22 @@ func (e *AutoEncryption) Encrypt(ctx context.Context, db string, cmd bson.Raw) (
 		return nil, err
 	}
 	return e.seal(ctx, target, cmd, schemas)
+}
+
+// sameDatabase refuses a command that names another database than the one it is sent to: the schema of one must not rule over the
+// collection of the other.
+func sameDatabase(db string, cmd bson.Raw) error {
+	named, err := cmd.LookupErr("$db")
+	if err != nil {
+		return nil // there is none; what is malformed is found when the command is classified
+	}
+	if name, ok := named.StringValueOK(); ok && name == db {
+		return nil
+	}
+	return &analyze.RefusedError{
+		Rule: "command-two-databases", Operator: "$db", Message: "the command names another database than the one it is sent to",
+		Hint: "leave $db out of the command",
+	}
 }
 
 // seal walks the command once when all its keys are in memory. Otherwise the first walk only finds out which keys it needs, and
@@ -57,7 +77,13 @@ func (e *AutoEncryption) seal(ctx context.Context, target analyze.Target, cmd bs
 		return nil, err
 	}
 	res, err = analyze.Command(buffer(cmd, schemas), target, cmd, schemas, &s, e.analysis)
-	return res.Command, err
+	if err == nil && s.incomplete {
+		err = errors.New("sealing a command: the second walk met a data key that the first did not")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return res.Command, nil
 }
 
 // buffer has room for cmd and some ciphertexts, if there may be any.

@@ -228,7 +228,7 @@ func TestEncryptDispositions(t *testing.T) {
 }
 
 func TestNewAutoEncryptionRefuses(t *testing.T) {
-	ok := fieldcrypt.AutoEncryptionOptions{KMSProviders: providers()}
+	ok := fieldcrypt.AutoEncryptionOptions{KmsProviders: providers()}
 	with := func(change func(*fieldcrypt.AutoEncryptionOptions)) fieldcrypt.AutoEncryptionOptions {
 		o := ok
 		change(&o)

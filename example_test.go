@@ -23,7 +23,7 @@ func ExampleClientEncryption() {
 	// With a database, give NewClientEncryption a *mongo.Client and KeyVaultNamespace in place of KeyVault.
 	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{
 		KeyVault:     keyvault.NewMemoryStore(),
-		KMSProviders: map[string]map[string]any{"local": {"key": masterKey}},
+		KmsProviders: map[string]map[string]any{"local": {"key": masterKey}},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -65,7 +65,7 @@ func ExampleNewAutoEncryption() {
 	}
 	kms := map[string]map[string]any{"local": {"key": masterKey}}
 	vault := keyvault.NewMemoryStore()
-	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{KeyVault: vault, KMSProviders: kms})
+	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{KeyVault: vault, KmsProviders: kms})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func ExampleNewAutoEncryption() {
 	}
 
 	engine, err := fieldcrypt.NewAutoEncryption(fieldcrypt.AutoEncryptionOptions{
-		KMSProviders: kms,
+		KmsProviders: kms,
 		SchemaMap: map[string]any{"hr.employees": bson.M{
 			"bsonType": "object",
 			"properties": bson.M{"ssn": bson.M{"encrypt": bson.M{

@@ -139,7 +139,7 @@ func explicit(t testing.TB, store keyvault.Store, types ...kms.Type) *fieldcrypt
 	t.Helper()
 	ids := []string{"aws"}
 	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{
-		KeyVault: store, KMSProviders: providers(ids[:len(types)]...), KMSTypes: types,
+		KeyVault: store, KmsProviders: providers(ids[:len(types)]...), KmsTypes: types,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -150,9 +150,9 @@ func explicit(t testing.TB, store keyvault.Store, types ...kms.Type) *fieldcrypt
 
 func automatic(t testing.TB, opts fieldcrypt.AutoEncryptionOptions, store keyvault.Store, c fieldcrypt.Collections) *fieldcrypt.AutoEncryption {
 	t.Helper()
-	if opts.KMSProviders == nil {
+	if opts.KmsProviders == nil {
 		ids := []string{"aws"}
-		opts.KMSProviders = providers(ids[:len(opts.KMSTypes)]...)
+		opts.KmsProviders = providers(ids[:len(opts.KmsTypes)]...)
 	}
 	e, err := fieldcrypt.NewAutoEncryption(opts, store, c)
 	if err != nil {

@@ -21,9 +21,12 @@ type schemaCache struct {
 	entries map[string]schemaEntry
 }
 
+// schemaEntry is what is known of a collection. With changing set nothing is known, and a command of this client is about to give the
+// collection another schema: an answer "none" may come from before it.
 type schemaEntry struct {
-	set     schemaSet
-	expires time.Time
+	set      schemaSet
+	expires  time.Time
+	changing bool
 }
 
 func newSchemaCache() schemaCache {
@@ -34,7 +37,7 @@ func (c *schemaCache) get(ns string) (schemaSet, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[ns]
-	if !ok || !c.now().Before(e.expires) {
+	if !ok || e.changing || !c.now().Before(e.expires) {
 		return nil, false
 	}
 	return e.set, true
@@ -43,10 +46,27 @@ func (c *schemaCache) get(ns string) (schemaSet, bool) {
 func (c *schemaCache) put(ns string, set schemaSet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	e, ok := c.entries[ns]
+	if ok && e.changing && set[ns] == nil && c.now().Before(e.expires) {
+		return
+	}
+	c.set(ns, schemaEntry{set: set})
+}
+
+// changes forgets a collection whose schema a command is about to change. For as long as entries live, "none" is not remembered for it.
+func (c *schemaCache) changes(ns string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.set(ns, schemaEntry{changing: true})
+}
+
+// set puts an entry. c.mu is held.
+func (c *schemaCache) set(ns string, e schemaEntry) {
 	if _, ok := c.entries[ns]; !ok && len(c.entries) >= c.size {
 		c.makeRoom()
 	}
-	c.entries[ns] = schemaEntry{set: set, expires: c.now().Add(schemaExpiration)}
+	e.expires = c.now().Add(schemaExpiration)
+	c.entries[ns] = e
 }
 
 // makeRoom drops what has expired, or else any one entry.
@@ -63,10 +83,4 @@ func (c *schemaCache) makeRoom() {
 		}
 		delete(c.entries, ns)
 	}
-}
-
-func (c *schemaCache) forget(ns string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.entries, ns)
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/fieldcrypt/fieldcrypt/analyze"
 	"github.com/fieldcrypt/fieldcrypt/internal/flight"
@@ -25,12 +27,16 @@ type schemaSource struct {
 	collections Collections
 	lookupCtx   func(context.Context) context.Context
 	cache       schemaCache
+	closing     context.Context // done when look-ups must end
+	close       context.CancelFunc
 	mu          sync.Mutex // guards fetches
 	fetches     flight.Group[string, schemaSet]
 }
 
 func newSchemaSource(local map[string]schemaSet, collections Collections, lookupCtx func(context.Context) context.Context) *schemaSource {
-	return &schemaSource{local: local, collections: collections, lookupCtx: lookupCtx, cache: newSchemaCache(), fetches: flight.Group[string, schemaSet]{}}
+	s := &schemaSource{local: local, collections: collections, lookupCtx: lookupCtx, cache: newSchemaCache(), fetches: flight.Group[string, schemaSet]{}}
+	s.closing, s.close = context.WithCancel(context.Background())
+	return s
 }
 
 // localSchemas parses a schema map.
@@ -105,22 +111,59 @@ func (s *schemaSource) existing(ctx context.Context, namespaces []string) (schem
 // definition gives the schema of the collection that a command defines. What was known of it is forgotten: it is about to change.
 func (s *schemaSource) definition(ctx context.Context, target analyze.Target, cmd bson.Raw) (schemaSet, error) {
 	ns := target.Namespaces[0]
-	defer s.cache.forget(ns)
+	defer s.changes(ns)
 	if set, ok := s.local[ns]; ok {
 		// Before the command's own: a validator that encrypts less must not let comparisons with encrypted fields pass.
 		return set, nil
 	}
 	own, err := commandSchema(ns, cmd)
-	if err != nil || own != nil {
-		return schemaSet{ns: own}, err
-	}
-	if set, ok := s.cache.get(ns); ok {
-		return set, nil
+	if err != nil {
+		return nil, err
 	}
 	if target.Command == "create" {
-		return schemaSet{ns: nil}, nil
+		return schemaSet{ns: own}, nil
 	}
-	return s.remote(ctx, []string{ns})
+	present, err := s.existing(ctx, []string{ns})
+	if err != nil || own == nil || !covers(own, present[ns]) {
+		return present, err // a new schema that encrypts less must not let comparisons with the fields encrypted so far pass
+	}
+	return schemaSet{ns: own}, nil
+}
+
+// covers says whether own encrypts every field that present does, in the same way.
+func covers(own, present *schema.Schema) bool {
+	for _, field := range present.Fields() {
+		if !slices.ContainsFunc(own.Fields(), func(f *schema.Encrypted) bool { return f.Path == field.Path && f.SameMetadata(field) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// changes makes look-ups that begin from now on ask the server again, and distrust "no schema" for a while.
+func (s *schemaSource) changes(ns string) {
+	s.cache.changes(ns)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, f := range s.fetches {
+		s.fetches.Detach(key, f)
+	}
+}
+
+// noteBypassed takes account of bypassed commands that give a collection another schema.
+func (s *schemaSource) noteBypassed(db, command string, cmd bson.Raw) {
+	switch command {
+	case "renameCollection":
+		for _, field := range []string{"renameCollection", "to"} {
+			if ns, ok := cmd.Lookup(field).StringValueOK(); ok {
+				s.changes(ns)
+			}
+		}
+	case "drop":
+		if coll, ok := cmd.Lookup("drop").StringValueOK(); ok {
+			s.changes(db + "." + coll)
+		}
+	}
 }
 
 func (s *schemaSource) known(ns string) (schemaSet, bool) {
@@ -152,15 +195,24 @@ func (s *schemaSource) remoteByDatabase(ctx context.Context, namespaces []string
 // remote asks the server once for the schemas of namespaces, all of one database, and remembers them.
 func (s *schemaSource) remote(ctx context.Context, namespaces []string) (schemaSet, error) {
 	what := strings.Join(namespaces, ", ")
+	if s.closing.Err() != nil {
+		return nil, mongo.ErrClientDisconnected
+	}
 	if s.collections == nil {
 		return nil, fmt.Errorf("no encryption schema for %s: not in the schema map, and there is no server to ask", what)
 	}
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	defer context.AfterFunc(s.closing, leave)()
 	set, err := s.fetches.Do(ctx, &s.mu, strings.Join(namespaces, "\x00"), func(ctx context.Context) (schemaSet, error) {
 		if set, ok := s.remembered(namespaces); ok {
 			return set, nil // another call has landed since the caller looked
 		}
 		return s.fetch(s.lookupCtx(ctx), namespaces)
 	})
+	if s.closing.Err() != nil {
+		return nil, mongo.ErrClientDisconnected
+	}
 	if err != nil {
 		return nil, fmt.Errorf("looking up the encryption schema of %s: %w", what, err)
 	}

@@ -82,6 +82,9 @@ func namespaces(db string, cmd []byte, name string, target bson.RawValue) ([]str
 	if coll == "" {
 		return nil, refused(ruleEmptyCollection, "", name)
 	}
+	if strings.ContainsRune(coll, 0) || strings.ContainsRune(db, 0) {
+		return nil, refused(ruleMalformed, "", name)
+	}
 	found := []string{db + "." + coll}
 	switch name {
 	case "create", "collMod": // a view keeps the constants of its pipeline in clear
@@ -142,7 +145,7 @@ func bulkNamespaces(cmd []byte) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ns.Type != bson.TypeString || !strings.Contains(ns.StringValue(), ".") {
+		if ns.Type != bson.TypeString || !strings.Contains(ns.StringValue(), ".") || strings.ContainsRune(ns.StringValue(), 0) {
 			return nil, refused(ruleNonCollection, "", "bulkWrite")
 		}
 		list = append(list, ns.StringValue())
@@ -226,6 +229,9 @@ func addNamespace(found []string, db string, v bson.RawValue) ([]string, error) 
 	}
 	if v.Type != bson.TypeString {
 		return found, nil
+	}
+	if strings.ContainsRune(db, 0) || strings.ContainsRune(v.StringValue(), 0) {
+		return nil, refused(ruleMalformed, "", "pipeline")
 	}
 	if ns := db + "." + v.StringValue(); !slices.Contains(found, ns) {
 		found = append(found, ns)

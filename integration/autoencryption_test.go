@@ -109,7 +109,7 @@ func startExternal(t *testing.T, rules func(db string) shim.Rules) *external {
 }
 
 func (x *external) options() fieldcrypt.AutoEncryptionOptions {
-	return fieldcrypt.AutoEncryptionOptions{KeyVaultNamespace: x.vault + ".datakeys", KMSProviders: kmsProviders()}
+	return fieldcrypt.AutoEncryptionOptions{KeyVaultNamespace: x.vault + ".datakeys", KmsProviders: kmsProviders()}
 }
 
 // log collects command and topology events of clients.
@@ -200,7 +200,7 @@ func TestDeadlock(t *testing.T) {
 func (x *external) insertCiphertext(ctx context.Context, t *testing.T) {
 	t.Helper()
 	ce, err := fieldcrypt.NewClientEncryption(plainClient(t, x.proxy.URI()), fieldcrypt.ClientEncryptionOptions{
-		KeyVaultNamespace: x.vault + ".datakeys", KMSProviders: kmsProviders(),
+		KeyVaultNamespace: x.vault + ".datakeys", KmsProviders: kmsProviders(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -296,10 +296,10 @@ func startStaff(t *testing.T) *staff {
 	t.Helper()
 	s := &staff{uri: testserver.Start(t)}
 	db := testserver.Database(t)
-	s.opts = fieldcrypt.AutoEncryptionOptions{KeyVaultNamespace: db + ".datakeys", KMSProviders: kmsProviders()}
+	s.opts = fieldcrypt.AutoEncryptionOptions{KeyVaultNamespace: db + ".datakeys", KmsProviders: kmsProviders()}
 	var err error
 	s.ce, err = fieldcrypt.NewClientEncryption(plainClient(t, s.uri), fieldcrypt.ClientEncryptionOptions{
-		KeyVaultNamespace: s.opts.KeyVaultNamespace, KMSProviders: s.opts.KMSProviders,
+		KeyVaultNamespace: s.opts.KeyVaultNamespace, KmsProviders: s.opts.KmsProviders,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ func startExplicit(t *testing.T) (*fieldcrypt.ClientEncryption, *mongo.Collectio
 	uri := testserver.Start(t)
 	db := testserver.Database(t)
 	ce, err := fieldcrypt.NewClientEncryption(plainClient(t, uri), fieldcrypt.ClientEncryptionOptions{
-		KeyVaultNamespace: db + ".datakeys", KMSProviders: kmsProviders(),
+		KeyVaultNamespace: db + ".datakeys", KmsProviders: kmsProviders(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,10 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
-
 	"github.com/fieldcrypt/fieldcrypt/integration/testserver"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -42,10 +38,11 @@ func TestReadmePrograms(t *testing.T) {
 	}
 	env := append(os.Environ(), "MONGODB_URI="+uri)
 
-	if out := runProgram(t, dir, programs[0][1], env); out != "457-55-5462\n" {
-		t.Errorf("the explicit program printed %q", out)
+	ssn, key, _ := strings.Cut(runProgram(t, dir, programs[0][1], env), "\n")
+	if ssn != "457-55-5462" {
+		t.Errorf("the explicit program printed %q and %q", ssn, key)
 	}
-	env = append(env, "DATA_KEY="+newestDataKey(t, uri))
+	env = append(env, "DATA_KEY="+strings.TrimSpace(key))
 	if out := runProgram(t, dir, programs[1][1], env); out != "Jane 457-55-5462\n" {
 		t.Errorf("the automatic program printed %q", out)
 	}
@@ -72,24 +69,27 @@ func runProgram(t *testing.T, dir, source string, env []string) string {
 	return string(out)
 }
 
-// newestDataKey is the data key that the explicit program made.
-func newestDataKey(t *testing.T, uri string) string {
-	t.Helper()
-	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+// TestReadmeExplain runs the README's command line: the schema it shows, the command it pipes, the answer it promises.
+func TestReadmeExplain(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Disconnect(context.Background())
-	keys := client.Database("encryption").Collection("dataKeys")
-	var key struct {
-		ID bson.Binary `bson:"_id"`
+	shown := regexp.MustCompile("(?s)\\$ cat schema.json\n(.*?)\n\n\\$ echo '(.*?)' \\| go run (\\S+) ([^\n]*)\n(.*?)```").FindSubmatch(readme)
+	if shown == nil {
+		t.Fatal("the README shows no explain")
 	}
-	if err := keys.FindOne(t.Context(), bson.D{}, options.FindOne().SetSort(bson.D{{Key: "creationDate", Value: -1}})).Decode(&key); err != nil {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "schema.json"), shown[1], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	id, err := payload.KeyIDFromBinary(key.ID)
-	if err != nil {
-		t.Fatal(err)
+	binary := filepath.Join(dir, "fieldcrypt.exe")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../cmd/fieldcrypt").CombinedOutput(); err != nil {
+		t.Fatalf("building the command line: %v\n%s", err, out)
 	}
-	return id.String()
+	cmd := exec.CommandContext(t.Context(), binary, strings.Fields(string(shown[4]))...)
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader(string(shown[2]))
+	if out, _ := cmd.Output(); string(out) != string(shown[5]) || cmd.ProcessState.ExitCode() != 3 {
+		t.Errorf("exit code %d and\n%s\nthe README promises\n%s", cmd.ProcessState.ExitCode(), out, shown[5])
+	}
 }

@@ -1,10 +1,12 @@
 package keyvault
 
 import (
-	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/fieldcrypt/fieldcrypt/internal/flight"
 	"github.com/fieldcrypt/fieldcrypt/kms"
@@ -70,7 +72,7 @@ func NewCache(store Store, providers *kms.Providers, opts CacheOptions) *Cache {
 	}
 }
 
-var errClosed = errors.New("key cache is closed")
+var errClosed = fmt.Errorf("key cache is closed: %w", mongo.ErrClientDisconnected)
 
 // Lookup answers from memory only, without waiting or allocating; false when the key is not there or has expired.
 func (c *Cache) Lookup(id payload.KeyID) (*payload.Key, bool) {
@@ -92,14 +94,19 @@ func (c *Cache) lookup(w want) (payload.KeyID, *payload.Key, bool) {
 	return payload.KeyID{}, nil, false
 }
 
-// Forget drops a key and its alt names: call it after deleting, rewrapping or renaming the key through this client. A Load that begins
-// afterwards does not get what an earlier one is still fetching.
-func (c *Cache) Forget(id payload.KeyID) {
+// Forget drops a key and its alt names, and whatever key carried one of altNames: call it after creating, deleting, rewrapping or renaming
+// a key through this client. A Load that begins afterwards does not get what an earlier one is still fetching.
+func (c *Cache) Forget(id payload.KeyID, altNames ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.generation++
 	if e, ok := c.entries.byID[id]; ok {
 		c.entries.remove(e)
+	}
+	for _, name := range altNames {
+		if e, ok := c.entries.byName[name]; ok {
+			c.entries.remove(e)
+		}
 	}
 	for w, f := range c.fetches {
 		if w.named || w.id == id { // a name may turn out to be this key's

@@ -12,8 +12,8 @@ import (
 // exists. It is the partial index of the MongoDB manual ({keyAltNames: {$exists: true}}), so that keys without names do not collide.
 //
 // On a server without partial indexes it is a unique sparse index, which means the same, and partial is false. FerretDB 1.x takes
-// that one, but compares whole lists: it keeps out a second key with exactly the same names, not one that shares a name. A Cache notices
-// the rest when it is asked for a name that two keys have, and refuses.
+// that one, but compares whole lists: it keeps out a second key with exactly the same names, not one that shares a name. A Cache that
+// asks for a name that two keys have refuses it, but one that has got one of them by id takes that for the name's.
 func (s *MongoStore) EnsureIndex(ctx context.Context) (partial bool, err error) {
 	err = s.createIndex(ctx, options.Index().SetPartialFilterExpression(
 		bson.D{{Key: "keyAltNames", Value: bson.D{{Key: "$exists", Value: true}}}}))

@@ -2,7 +2,6 @@ package keyvault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -13,7 +12,14 @@ import (
 )
 
 // ErrNotFound is wrapped by errors about a data key that is not in the key vault.
-var ErrNotFound = errors.New("no such data key in the key vault")
+//
+// errors.Is also takes it for [mongo.ErrNoDocuments], which the official driver returns in its place.
+var ErrNotFound error = absent{}
+
+type absent struct{}
+
+func (absent) Error() string        { return "no such data key in the key vault" }
+func (absent) Is(target error) bool { return target == mongo.ErrNoDocuments }
 
 // Store is a key vault. It is safe for concurrent use; every method returns promptly when ctx ends.
 //

@@ -29,7 +29,7 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{vault: keyvault.NewMemoryStore()}
-	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{KeyVault: f.vault, KMSProviders: minimal().KMSProviders})
+	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{KeyVault: f.vault, KmsProviders: minimal().KmsProviders})
 	if err != nil {
 		t.Fatal(err)
 	}

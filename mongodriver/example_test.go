@@ -23,7 +23,7 @@ func ExampleConnect() {
 
 	client, err := mongodriver.Connect(options.Client().ApplyURI("mongodb://localhost:27017"), fieldcrypt.AutoEncryptionOptions{
 		KeyVaultNamespace: "encryption.dataKeys",
-		KMSProviders:      map[string]map[string]any{"local": {"key": masterKey}},
+		KmsProviders:      map[string]map[string]any{"local": {"key": masterKey}},
 		SchemaMap: map[string]any{"hr.employees": bson.M{
 			"bsonType": "object",
 			"properties": bson.M{"ssn": bson.M{"encrypt": bson.M{

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func minimal() fieldcrypt.AutoEncryptionOptions {
 	return fieldcrypt.AutoEncryptionOptions{
 		KeyVaultNamespace: "keyvault.datakeys",
-		KMSProviders:      map[string]map[string]any{"local": {"key": bytes.Repeat([]byte{1}, 96)}},
+		KmsProviders:      map[string]map[string]any{"local": {"key": bytes.Repeat([]byte{1}, 96)}},
 	}
 }
 
@@ -73,7 +73,7 @@ func TestRefusedOptions(t *testing.T) {
 		"twice":              {used, minimal(), "already"},
 		"no namespace":       {nowhere(), with(func(o *fieldcrypt.AutoEncryptionOptions) { o.KeyVaultNamespace = "" }), "KeyVaultNamespace"},
 		"no collection":      {nowhere(), with(func(o *fieldcrypt.AutoEncryptionOptions) { o.KeyVaultNamespace = "db." }), "KeyVaultNamespace"},
-		"no kms":             {nowhere(), with(func(o *fieldcrypt.AutoEncryptionOptions) { o.KMSProviders = nil }), "no kms provider set"},
+		"no kms":             {nowhere(), with(func(o *fieldcrypt.AutoEncryptionOptions) { o.KmsProviders = nil }), "no kms provider set"},
 		"namespace in error": {nowhere(), with(func(o *fieldcrypt.AutoEncryptionOptions) { o.SchemaMap = map[string]any{"x": bson.D{}} }), `"x"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -38,19 +38,19 @@ type bank struct {
 func (d *demo) automatic(ctx context.Context) error {
 	h := &hr{demo: d, auto: fieldcrypt.AutoEncryptionOptions{
 		KeyVaultNamespace: d.names.keyVault + ".hrKeys",
-		KMSProviders:      map[string]map[string]any{"local": {"key": masterKey()}},
+		KmsProviders:      map[string]map[string]any{"local": {"key": masterKey()}},
 	}}
 	vaultClient, err := d.connect()
 	if err != nil {
 		return err
 	}
 	h.ce, err = fieldcrypt.NewClientEncryption(vaultClient, fieldcrypt.ClientEncryptionOptions{
-		KeyVaultNamespace: h.auto.KeyVaultNamespace, KMSProviders: h.auto.KMSProviders,
+		KeyVaultNamespace: h.auto.KeyVaultNamespace, KmsProviders: h.auto.KmsProviders,
 	})
 	if err != nil {
 		return errors.Join(err, vaultClient.Disconnect(ctx))
 	}
-	defer h.ce.Close(context.WithoutCancel(ctx))
+	defer h.closeKeys(h.ce)
 	if err := h.schema(ctx); err != nil {
 		return err
 	}

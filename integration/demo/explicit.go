@@ -32,16 +32,16 @@ func (d *demo) explicit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ce, err := fieldcrypt.NewClientEncryption(vaultClient, fieldcrypt.ClientEncryptionOptions{KeyVaultNamespace: namespace, KMSProviders: providers})
+	ce, err := fieldcrypt.NewClientEncryption(vaultClient, fieldcrypt.ClientEncryptionOptions{KeyVaultNamespace: namespace, KmsProviders: providers})
 	if err != nil {
 		return errors.Join(err, vaultClient.Disconnect(ctx))
 	}
-	defer ce.Close(context.WithoutCancel(ctx))
+	defer d.closeKeys(ce)
 	if err := d.dataKeys(ctx, ce); err != nil {
 		return err
 	}
 
-	auto := fieldcrypt.AutoEncryptionOptions{KeyVaultNamespace: namespace, KMSProviders: providers, BypassAutoEncryption: true}
+	auto := fieldcrypt.AutoEncryptionOptions{KeyVaultNamespace: namespace, KmsProviders: providers, BypassAutoEncryption: true}
 	reader, err := mongodriver.Connect(d.options(), auto)
 	if err != nil {
 		return err

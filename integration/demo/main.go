@@ -25,6 +25,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/fieldcrypt/fieldcrypt"
 	"github.com/fieldcrypt/fieldcrypt/integration/testserver"
 )
 
@@ -74,9 +75,10 @@ func play(ctx context.Context, out io.Writer, uri string, keep bool) (err error)
 		d.uri = server.URI()
 		d.say("A MongoDB-compatible server runs inside this process: %s", d.uri)
 		if keep {
+			d.say("Its files: %s (delete them when done)", dir)
 			defer func() {
 				if err == nil {
-					waitForInterrupt(ctx, d, dir)
+					waitForInterrupt(ctx, d)
 				}
 			}()
 		}
@@ -128,11 +130,11 @@ func stopServer(server *testserver.Server) error {
 	return server.Stop(ctx)
 }
 
-func waitForInterrupt(ctx context.Context, d *demo, dir string) {
+func waitForInterrupt(ctx context.Context, d *demo) {
 	if ctx.Err() != nil {
 		return
 	}
-	d.say("\nThe server goes on: %s\nIts files: %s (delete them when done)\nPress Ctrl-C to stop it.", d.uri, dir)
+	d.say("\nThe server goes on: %s\nPress Ctrl-C to stop it.", d.uri)
 	<-ctx.Done()
 }
 
@@ -157,13 +159,13 @@ func foreignNames() names {
 }
 
 func (d *demo) options() *options.ClientOptions {
-	return options.Client().ApplyURI(d.uri).SetServerSelectionTimeout(10 * time.Second)
+	return options.Client().ApplyURI(d.uri).SetServerSelectionTimeout(5 * time.Second)
 }
 
 func (d *demo) connect() (*mongo.Client, error) { return mongo.Connect(d.options()) }
 
 func (d *demo) disconnect(client *mongo.Client) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if err := client.Disconnect(ctx); err != nil {
 		d.say("disconnecting: %v", err)
@@ -172,12 +174,22 @@ func (d *demo) disconnect(client *mongo.Client) {
 
 // drop removes everything the demo stored.
 func (d *demo) drop() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	for _, name := range []string{d.names.keyVault, d.names.game, d.names.hr} {
 		if err := d.plain.Database(name).Drop(ctx); err != nil {
-			d.say("dropping the database %s: %v", name, err)
+			d.say("could not drop the databases %s, %s and %s: %v", d.names.keyVault, d.names.game, d.names.hr, err)
+			return
 		}
+	}
+}
+
+// closeKeys ends explicit encryption and disconnects its client.
+func (d *demo) closeKeys(ce *fieldcrypt.ClientEncryption) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := ce.Close(ctx); err != nil {
+		d.say("disconnecting from the key vault: %v", err)
 	}
 }
 
