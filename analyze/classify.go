@@ -47,12 +47,18 @@ func Classify(db string, cmd bson.Raw) (Target, error) {
 	return t, nil
 }
 
+// maxFields bounds the fields of a command, each of which is compared with those before it; no command knows half as many.
+const maxFields = 100
+
 // database gives the command's $db, else db. On the way it refuses a command with a field twice: what one of them says would
 // decide on what the other one carries.
 func database(db string, cmd []byte) (string, error) {
 	it := bsonraw.Iterate(cmd)
-	for it.Next() {
+	for n := 0; it.Next(); n++ {
 		name := string(it.Element.Key)
+		if n == maxFields {
+			return "", refused(ruleTooManyFields, "", "")
+		}
 		if repeats(cmd, it.Element) {
 			return "", refused(ruleFieldTwice, "", name)
 		}

@@ -3,6 +3,7 @@ package analyze_test
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -113,5 +114,21 @@ func TestRefusalsAreShort(t *testing.T) {
 		if err == nil || len(err.Error()) > 4000 || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got an error of %d bytes", len(err.Error()))
 		}
+	}
+}
+
+// Each field of a command is compared with those before it, so there may not be any number of them.
+func TestCommandWithManyFieldsIsRefused(t *testing.T) {
+	cmd := bson.D{{Key: "find", Value: "c"}}
+	for i := range 100_000 {
+		cmd = append(cmd, bson.E{Key: fmt.Sprint("f", i), Value: 1})
+	}
+	raw, err := bson.Marshal(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *analyze.RefusedError
+	if _, err := analyze.Classify("db", raw); !errors.As(err, &refused) || refused.Rule != "command-too-many-fields" {
+		t.Errorf("got %v", err)
 	}
 }

@@ -52,9 +52,10 @@ var (
 	ruleEmptyCollection = &rule{"command-empty-collection", "empty collection name on command: {operator}", "name a collection", 0}
 	ruleMalformed       = &rule{"command-malformed", "the argument of {operator} has the wrong BSON type",
 		"write it as the server's manual does: what is malformed cannot be searched for values to encrypt", 0}
-	ruleFieldTwice = &rule{"command-field-twice", "field {operator} is given twice", "give it once: which of the two a server takes is not certain", 0}
-	ruleDatabase   = &rule{"command-two-databases", "the command names two databases", "leave $db out of the explained command, or give it the same value", 0}
-	ruleBulkWrite  = &rule{"command-bulk-write", "the bulkWrite command is not supported on a collection with encrypted fields",
+	ruleFieldTwice    = &rule{"command-field-twice", "field {operator} is given twice", "give it once: which of the two a server takes is not certain", 0}
+	ruleTooManyFields = &rule{"command-too-many-fields", "the command has more than 100 fields", "leave out what the server does not know", 0}
+	ruleDatabase      = &rule{"command-two-databases", "the command names two databases", "leave $db out of the explained command, or give it the same value", 0}
+	ruleBulkWrite     = &rule{"command-bulk-write", "the bulkWrite command is not supported on a collection with encrypted fields",
 		"use the bulk write of a collection, which sends insert, update and delete", 0}
 	ruleOtherCollection = &rule{"pipeline-other-collection", "Pipeline over an encrypted collection cannot reference additional collections",
 		"run the other collection's part as a query of its own", 0}
