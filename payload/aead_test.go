@@ -109,9 +109,14 @@ func TestNISTCBC(t *testing.T) {
 	}
 }
 
-// RFC 4231, section 4, HMAC-SHA-512; case 5 is truncated to 128 bits. Keys are padded to 32 bytes with zeros, which by HMAC's definition
-// changes nothing and which FIPS 140 mode asks for.
-func TestRFC4231(t *testing.T) {
+// HMAC-SHA-512 by RFC 4231, section 4 (cases 1 to 7; case 5 is truncated to 128 bits) and by the examples that NIST publishes with FIPS 198-1
+// (cases 8 to 10: keys shorter than, as long as and longer than a block). Keys are padded to 32 bytes with zeros, which by HMAC's
+// definition changes nothing and which FIPS 140 mode asks for.
+func TestHMACVectors(t *testing.T) {
+	counting := make([]byte, 200)
+	for i := range counting {
+		counting[i] = byte(i)
+	}
 	for i, tt := range []struct{ key, data, want []byte }{
 		{bytes.Repeat([]byte{0x0b}, 20), []byte("Hi There"), unhex(t, `87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cde
 			daa833b7d6b8a702038b274eaea3f4e4be9d914eeb61f1702e696c203a126854`)},
@@ -127,6 +132,12 @@ func TestRFC4231(t *testing.T) {
 		{bytes.Repeat([]byte{0xaa}, 131), []byte("This is a test using a larger than block-size key and a larger than block-size data. " +
 			"The key needs to be hashed before being used by the HMAC algorithm."), unhex(t, `e37b6a775dc87dbaa4dfa9f96e5e3ffd
 			debd71f8867289865df5a32d20cdc944b6022cac3c4982b10d5eeb55c3e4de15134676fb6de0446065c97440fa8c6a58`)},
+		{counting[:64:64], []byte("Sample message for keylen<blocklen"), unhex(t, `fd44c18bda0bb0a6ce0e82b031bf2818f6539bd56ec00bdc10a8a2d730b3634d
+			e2545d639b0f2cf710d0692c72a1896f1f211c2b922d1a96c392e07e7ea9fedc`)},
+		{counting[:128:128], []byte("Sample message for keylen=blocklen"), unhex(t, `fc25e240658ca785b7a811a8d3f7b4ca48cfa26a8a366bf2cd1f836b05fcb024
+			bd36853081811d6cea4216ebad79da1cfcb95ea4586b8a0ce356596a55fb1347`)},
+		{counting, []byte("Sample message for keylen=blocklen"), unhex(t, `d93ec8d2de1ad2a9957cb9b83f14e76ad6b5e0cce285079a127d3b14bccb7aa7
+			286d4ac0d4ce64215f2bc9e6870b33d97438be4aaa20cda5c5a912b48b8e27f3`)},
 	} {
 		newMAC := prepareMAC(append(tt.key, make([]byte, max(0, 32-len(tt.key)))...))
 		used, fresh := newMAC(), newMAC()
