@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/fieldcrypt/fieldcrypt/analyze"
+	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
 	"github.com/fieldcrypt/fieldcrypt/keyvault"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 	"github.com/fieldcrypt/fieldcrypt/schema"
@@ -52,17 +53,19 @@ func (e *AutoEncryption) Encrypt(ctx context.Context, db string, cmd bson.Raw) (
 // sameDatabase refuses a command that names another database than the one it is sent to: the schema of one must not rule over the
 // collection of the other.
 func sameDatabase(db string, cmd bson.Raw) error {
-	named, err := cmd.LookupErr("$db")
-	if err != nil {
-		return nil // there is none; what is malformed is found when the command is classified
+	it := bsonraw.Iterate(cmd) // the reader that classification uses, so that both see the same fields
+	for it.Next() {
+		if string(it.Element.Key) != "$db" {
+			continue
+		}
+		if name, ok := it.Element.RawValue().StringValueOK(); !ok || name != db {
+			return &analyze.RefusedError{
+				Rule: "command-two-databases", Operator: "$db", Message: "the command names another database than the one it is sent to",
+				Hint: "leave $db out of the command",
+			}
+		}
 	}
-	if name, ok := named.StringValueOK(); ok && name == db {
-		return nil
-	}
-	return &analyze.RefusedError{
-		Rule: "command-two-databases", Operator: "$db", Message: "the command names another database than the one it is sent to",
-		Hint: "leave $db out of the command",
-	}
+	return it.Err
 }
 
 // seal walks the command once when all its keys are in memory. Otherwise the first walk only finds out which keys it needs, and

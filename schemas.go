@@ -102,9 +102,7 @@ func (s *schemaSource) existing(ctx context.Context, namespaces []string) (schem
 	if err != nil {
 		return nil, err
 	}
-	for ns, found := range fetched {
-		all[ns] = found
-	}
+	maps.Copy(all, fetched)
 	return all, nil
 }
 
@@ -185,9 +183,7 @@ func (s *schemaSource) remoteByDatabase(ctx context.Context, namespaces []string
 		if err != nil {
 			return nil, err
 		}
-		for ns, found := range set {
-			all[ns] = found
-		}
+		maps.Copy(all, set)
 	}
 	return all, nil
 }
