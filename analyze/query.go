@@ -19,25 +19,15 @@ func (a *analysis) bounds(name string, v bson.RawValue) error {
 
 // plainPaths refuses with r a document one of whose paths reaches an encrypted field.
 func (a *analysis) plainPaths(v bson.RawValue, r *rule, name string) error {
-	if v.Type != bson.TypeEmbeddedDocument {
-		return a.refuse(ruleMalformed, name)
-	}
-	it := bsonraw.Iterate(v.Value)
-	for it.Next() {
-		n := a.enter(it.Element.Key)
-		m, err := a.lookup(a.root, string(it.Element.Key))
-		if err != nil {
-			return err
-		}
+	return a.eachPath(v, name, func(e bsonraw.Element, class schema.Class) error {
 		switch {
-		case m.Class != schema.Plain:
+		case class != schema.Plain:
 			return a.refuse(r, name)
-		case isOperator(it.Element.Key) && !isNumber(it.Element.RawValue()): // $natural: 1 is all there is
+		case isOperator(e.Key) && !isNumber(e.RawValue()): // $natural: 1 is all there is
 			return a.refuse(ruleMalformed, name)
 		}
-		a.leave(n)
-	}
-	return it.Err
+		return nil
+	})
 }
 
 // indexKeys checks {path: 1, path: "hashed", …}, an index given by its keys: over an encrypted field anything but a direction or
@@ -46,6 +36,16 @@ func (a *analysis) indexKeys(v bson.RawValue, name string) error {
 	if v.Type == bson.TypeString {
 		return nil
 	}
+	return a.eachPath(v, name, func(e bsonraw.Element, class schema.Class) error {
+		if kind := e.RawValue(); !isNumber(kind) && (class != schema.Plain && !isIndexKind(kind) || e.IsContainer()) {
+			return a.refuse(ruleIndexKey, name)
+		}
+		return nil
+	})
+}
+
+// eachPath calls check for each {path: value} of a document, with the class of the path.
+func (a *analysis) eachPath(v bson.RawValue, name string, check func(bsonraw.Element, schema.Class) error) error {
 	if v.Type != bson.TypeEmbeddedDocument {
 		return a.refuse(ruleMalformed, name)
 	}
@@ -56,8 +56,8 @@ func (a *analysis) indexKeys(v bson.RawValue, name string) error {
 		if err != nil {
 			return err
 		}
-		if kind := it.Element.RawValue(); !isNumber(kind) && (m.Class != schema.Plain && !isIndexKind(kind) || it.Element.IsContainer()) {
-			return a.refuse(ruleIndexKey, name)
+		if err := check(it.Element, m.Class); err != nil {
+			return err
 		}
 		a.leave(n)
 	}
