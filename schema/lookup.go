@@ -9,18 +9,19 @@ import (
 // Class is how a path relates to the encrypted fields of a schema.
 type Class int
 
-// The five classes.
+// The classes. Unknown is found in derived places only.
 const (
 	Plain         Class = iota // nothing encrypted at, above or below it
 	Deterministic              // a field encrypted deterministically
 	Random                     // a field encrypted randomly
 	Prefix                     // a document above an encrypted field
 	Below                      // inside an encrypted field
+	Unknown                    // may be encrypted or not: only the server will know
 )
 
-var classNames = [...]string{"plain", "deterministic", "random", "prefix", "below"}
+var classNames = [...]string{"plain", "deterministic", "random", "prefix", "below", "unknown"}
 
-// String is "plain", "deterministic", "random", "prefix" or "below".
+// String is "plain", "deterministic", "random", "prefix", "below" or "unknown".
 func (c Class) String() string {
 	if c < 0 || int(c) >= len(classNames) {
 		return "unknown"
@@ -60,6 +61,8 @@ func (n *Node) match() Match {
 	switch {
 	case n == nil:
 		return Match{}
+	case n.kind != document:
+		return Match{Class: Unknown, Node: n}
 	case n.enc == nil:
 		return Match{Class: Prefix, Node: n}
 	case n.enc.Algorithm == payload.Deterministic:

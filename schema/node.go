@@ -12,10 +12,14 @@ const (
 )
 
 // Node is a place in the compiled tree: an encrypted field, or a document with an encrypted field somewhere below. A nil *Node is a
-// plain place with nothing encrypted below; every method takes it.
+// plain place with nothing encrypted below; every method takes it. With, Only and others derive from it the places of what the stages
+// of an aggregation pipeline put out; a Node never changes.
 type Node struct {
 	at       *place
-	enc      *Encrypted       // when set, nothing below is
+	enc      *Encrypted // when set, nothing below is
+	kind     kind
+	elem     *Node            // of an array
+	set      map[string]*Node // fields set by an aggregation stage; they hide all rules below
 	named    map[string]*Node // properties; a nil value is a plain field
 	patterns []pattern        // patternProperties
 	rest     *Node            // additionalProperties
@@ -49,6 +53,12 @@ func (n *Node) Child(name string) (*Node, error) {
 	if n == nil {
 		return nil, nil
 	}
+	if n.kind != document {
+		return unknown, nil
+	}
+	if child, decided := n.set[name]; decided {
+		return child, nil
+	}
 	child, hit := n.named[name]
 	return n.choose(child, hit, func(re *regexp.Regexp) bool { return re.MatchString(name) }, func() string { return name })
 }
@@ -57,6 +67,12 @@ func (n *Node) Child(name string) (*Node, error) {
 func (n *Node) ChildBytes(name []byte) (*Node, error) {
 	if n == nil {
 		return nil, nil
+	}
+	if n.kind != document {
+		return unknown, nil
+	}
+	if child, decided := n.set[string(name)]; decided {
+		return child, nil
 	}
 	child, hit := n.named[string(name)]
 	return n.choose(child, hit, func(re *regexp.Regexp) bool { return re.Match(name) }, func() string { return string(name) })
