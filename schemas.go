@@ -27,6 +27,7 @@ type schemaSource struct {
 	collections Collections
 	lookupCtx   func(context.Context) context.Context
 	cache       schemaCache
+	compiled    schema.Cache    // of remote schemas: most are the same when they are looked up again
 	closing     context.Context // done when look-ups must end
 	close       context.CancelFunc
 	mu          sync.Mutex // guards fetches
@@ -114,7 +115,7 @@ func (s *schemaSource) definition(ctx context.Context, target analyze.Target, cm
 		// Before the command's own: a validator that encrypts less must not let comparisons with encrypted fields pass.
 		return set, nil
 	}
-	own, err := commandSchema(ns, cmd)
+	own, err := validatorSchema(ns, cmd, &s.compiled)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +248,7 @@ func (s *schemaSource) fetch(ctx context.Context, namespaces []string) (schemaSe
 	if err != nil {
 		return nil, err
 	}
-	if err := set.read(db, infos); err != nil {
+	if err := set.read(db, infos, &s.compiled); err != nil {
 		return nil, err
 	}
 	for ns, found := range set {
@@ -264,7 +265,7 @@ func nameFilter(names bson.A) bson.D {
 }
 
 // read fills the set from an answer to listCollections. Collections that nobody asked for are passed over.
-func (set schemaSet) read(db string, infos []bson.Raw) error {
+func (set schemaSet) read(db string, infos []bson.Raw, compiled *schema.Cache) error {
 	seen := make(map[string]bool)
 	for _, info := range infos {
 		name, ok := info.Lookup("name").StringValueOK()
@@ -279,7 +280,7 @@ func (set schemaSet) read(db string, infos []bson.Raw) error {
 			return fmt.Errorf("listCollections answered twice for %s", ns)
 		}
 		seen[ns] = true
-		found, err := collectionSchema(ns, info)
+		found, err := collectionSchema(ns, info, compiled)
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // collectionSchema is the encryption schema in one document of a listCollections answer; nil when there is none.
-func collectionSchema(ns string, info bson.Raw) (*schema.Schema, error) {
+func collectionSchema(ns string, info bson.Raw, compiled *schema.Cache) (*schema.Schema, error) {
 	if kind, ok := info.Lookup("type").StringValueOK(); ok && kind == "view" {
 		return nil, &analyze.RefusedError{
 			Rule:    "view",
@@ -23,14 +23,12 @@ func collectionSchema(ns string, info bson.Raw) (*schema.Schema, error) {
 	if err != nil || options == nil {
 		return nil, err
 	}
-	return validatorSchema(ns, options)
+	return validatorSchema(ns, options, compiled)
 }
 
-// commandSchema is the encryption schema in the validator that a create or collMod command carries; nil when there is none.
-func commandSchema(ns string, cmd bson.Raw) (*schema.Schema, error) { return validatorSchema(ns, cmd) }
-
-// validatorSchema reads validator.$jsonSchema of doc: a command or the options of a collection.
-func validatorSchema(ns string, doc bson.Raw) (*schema.Schema, error) {
+// validatorSchema is the encryption schema in validator.$jsonSchema of doc: a command (create, collMod) or the options of a collection; nil
+// when there is none.
+func validatorSchema(ns string, doc bson.Raw, compiled *schema.Cache) (*schema.Schema, error) {
 	queryable, err := document(doc, "encryptedFields")
 	if err != nil {
 		return nil, err
@@ -53,7 +51,7 @@ func validatorSchema(ns string, doc bson.Raw) (*schema.Schema, error) {
 	if err != nil || raw == nil {
 		return nil, err
 	}
-	s, err := schema.Parse(raw, schema.Remote)
+	s, err := compiled.Parse(raw, schema.Remote)
 	if err != nil {
 		return nil, fmt.Errorf("the validator of %s: %w", ns, err)
 	}
