@@ -1,0 +1,138 @@
+package aws
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"fmt"
+	"strings"
+)
+
+// Key is a master key of the server.
+type Key struct {
+	ARN     string
+	Aliases []string // "alias/name"
+	State   State
+}
+
+// State is what a key may be used for.
+type State int
+
+// The states of a key.
+const (
+	Enabled State = iota
+	Disabled
+	PendingDeletion
+	Forbidden // to the caller, by the key's policy
+)
+
+// Wrapped is a data key that a real key has wrapped.
+type Wrapped struct {
+	KeyARN     string // among Options.Keys
+	Ciphertext []byte
+	Plaintext  []byte
+}
+
+// sealedKey is a key with the cipher behind it.
+type sealedKey struct {
+	Key
+	aead cipher.AEAD
+}
+
+func newKeys(keys []Key) (all []*sealedKey, err error) {
+	for _, k := range keys {
+		block, err := aes.NewCipher([]byte(rand.Text() + rand.Text())[:32])
+		if err != nil {
+			return nil, fmt.Errorf("making the key %s: %w", k.ARN, err)
+		}
+		aead, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			return nil, fmt.Errorf("making the key %s: %w", k.ARN, err)
+		}
+		all = append(all, &sealedKey{k, aead})
+	}
+	return all, nil
+}
+
+func (s *Server) encrypt(region string, in request) (*response, *refusal) {
+	if n := len(in.Plaintext); n < 1 || n > 4096 {
+		return nil, refuse("ValidationException", "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length from 1 to 4096")
+	}
+	k, refused := s.usable(region, in.KeyID, "Encrypt")
+	if refused != nil {
+		return nil, refused
+	}
+	return &response{KeyID: k.ARN, CiphertextBlob: k.aead.Seal(nil, nil, in.Plaintext, nil), EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, nil
+}
+
+func (s *Server) decrypt(region string, in request) (*response, *refusal) {
+	maker, plaintext := s.open(in.CiphertextBlob)
+	if in.KeyID != "" {
+		k, refused := s.usable(region, in.KeyID, "Decrypt")
+		switch {
+		case refused != nil:
+			return nil, refused
+		case maker != nil && maker != k:
+			return nil, refuse("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
+		}
+	}
+	if maker == nil {
+		return nil, refuse("InvalidCiphertextException", "")
+	}
+	if _, refused := s.usable(region, maker.ARN, "Decrypt"); refused != nil {
+		return nil, refused
+	}
+	return &response{KeyID: maker.ARN, Plaintext: plaintext, EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, nil
+}
+
+// open finds the key that made the blob.
+func (s *Server) open(blob []byte) (*sealedKey, []byte) {
+	for _, k := range s.keys {
+		for _, w := range s.options.Wrapped {
+			if w.KeyARN == k.ARN && bytes.Equal(w.Ciphertext, blob) {
+				return k, w.Plaintext
+			}
+		}
+		if plaintext, err := k.aead.Open(nil, nil, blob, nil); err == nil {
+			return k, plaintext
+		}
+	}
+	return nil, nil
+}
+
+// usable finds a key by its ARN, id or alias in the region, and says in AWS's words why it must not be used.
+func (s *Server) usable(region, id, operation string) (*sealedKey, *refusal) {
+	if parts := strings.Split(id, ":"); len(parts) > 3 && parts[3] != region {
+		return nil, refuse("NotFoundException", "Invalid arn "+region)
+	}
+	for _, k := range s.keys {
+		if !k.goesBy(region, id) {
+			continue
+		}
+		switch k.State {
+		case Disabled:
+			return nil, refuse("DisabledException", k.ARN+" is disabled.")
+		case PendingDeletion:
+			return nil, refuse("KMSInvalidStateException", k.ARN+" is pending deletion.")
+		case Forbidden:
+			return nil, refuse("AccessDeniedException", "User: arn:aws:iam::579766882180:user/mock is not authorized to perform: kms:"+operation+
+				" on resource: "+k.ARN+" because no identity-based policy allows the kms:"+operation+" action")
+		}
+		return k, nil
+	}
+	return nil, refuse("NotFoundException", "Key '"+id+"' does not exist")
+}
+
+func (k *sealedKey) goesBy(region, id string) bool {
+	account, name, _ := strings.Cut(k.ARN, ":key/")
+	if !strings.HasPrefix(account, "arn:aws:kms:"+region+":") {
+		return false
+	}
+	for _, alias := range k.Aliases {
+		if id == alias || id == account+":"+alias {
+			return true
+		}
+	}
+	return id == k.ARN || id == name
+}

@@ -1,0 +1,78 @@
+// Package kmip is the "kmip" KMS: the master key lives in a server of the OASIS Key Management Interoperability Protocol, reached by mutual TLS.
+//
+// In the plain form the server keeps 96 bytes of secret data, which the program fetches for each data key, uses as the local KMS uses its
+// master key, and wipes. In the delegated form the server keeps an AES-256 key that never leaves it, and encrypts and decrypts the data keys
+// itself, in CBC mode with a random IV; that is why the form of choice is delegated where the server can do it. Both are those of the official
+// MongoDB drivers.
+//
+// The package is not a general client of the protocol. It speaks version 1.0 in the plain form and 1.2 in the delegated one, over one
+// connection for each data key. A request is never sent twice: a server might register two keys.
+package kmip
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/kms"
+)
+
+var (
+	_ kms.Type     = Type{}
+	_ kms.Provider = (*provider)(nil)
+	_ error        = (*Error)(nil)
+)
+
+// Type opens kmip providers from kmsProviders entries of the form {endpoint}: host[:port] of the server, port 5696 if left out.
+//
+// The master key is {endpoint?, delegated?, keyId?}: the endpoint where it is not the provider's, delegated: true for the delegated form, and
+// the server's unique identifier of the key. Without keyId, WrapKey makes a new key in the server and names it in what it returns.
+type Type struct {
+	// TLS has options by provider id ("kmip", "kmip:prod"): certificate authorities, and the client certificate that most servers demand.
+	// Options that switch verification off or allow less than TLS 1.2 are refused. The default is the system's authorities and no certificate.
+	TLS map[string]*tls.Config
+}
+
+// Name returns "kmip".
+func (Type) Name() string { return "kmip" }
+
+// Open opens a provider. It makes no connection. Fields other than endpoint are refused.
+func (t Type) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
+	options := t.TLS[id.String()]
+	if options == nil {
+		options = &tls.Config{}
+	}
+	if err := checkTLS(options); err != nil {
+		return nil, err
+	}
+	p := &provider{id: id.String(), dial: newDialer(options)}
+	if err := readFields(config, "kmsProviders entry", []field{{name: "endpoint", text: &p.endpoint, required: true}}); err != nil {
+		return nil, err
+	}
+	if _, err := address(p.endpoint); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// checkTLS refuses options with which others could read the keys; the text is the official drivers'.
+func checkTLS(options *tls.Config) error {
+	switch {
+	case options.InsecureSkipVerify:
+		return errors.New("Insecure TLS options prohibited: InsecureSkipVerify")
+	case options.MinVersion != 0 && options.MinVersion < tls.VersionTLS12, options.MaxVersion != 0 && options.MaxVersion < tls.VersionTLS12:
+		return errors.New("Insecure TLS options prohibited: TLS 1.2 is the least version")
+	}
+	return nil
+}
+
+// newDialer returns a func, not a struct with the options: fmt prints of it an address only, whatever the verb.
+func newDialer(options *tls.Config) func(ctx context.Context, address string) (net.Conn, error) {
+	dialer := &tls.Dialer{Config: options.Clone()}
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		return dialer.DialContext(ctx, "tcp", address)
+	}
+}

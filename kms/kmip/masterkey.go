@@ -1,0 +1,78 @@
+package kmip
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
+)
+
+const defaultPort = "5696"
+
+// masterKey names a key and where it is.
+type masterKey struct {
+	endpoint  string // as written; empty for the provider's
+	delegated bool
+	keyID     string // empty before its creation
+}
+
+// parseMasterKey reads the user's document, or the stored one, which has the provider and a keyId.
+func parseMasterKey(doc bson.Raw, stored bool) (m masterKey, err error) {
+	fields := []field{
+		{name: "endpoint", text: &m.endpoint},
+		{name: "delegated", boolean: &m.delegated},
+		{name: "keyId", text: &m.keyID, required: stored},
+	}
+	var provider string // the caller has chosen by it
+	if stored {
+		fields = append(fields, field{name: "provider", text: &provider})
+	}
+	if len(doc) == 0 {
+		doc = bson.Raw{5, 0, 0, 0, 0}
+	}
+	if err := readFields(doc, "masterKey", fields); err != nil {
+		return masterKey{}, err
+	}
+	if m.endpoint != "" {
+		_, err = address(m.endpoint)
+	}
+	return m, err
+}
+
+// address completes host[:port].
+func address(endpoint string) (string, error) {
+	u, err := url.Parse("kmip://" + endpoint)
+	if err != nil || u.Hostname() == "" || *u != (url.URL{Scheme: "kmip", Host: u.Host}) {
+		return "", fmt.Errorf("kmip endpoint %.200q is not host[:port]", endpoint)
+	}
+	port := u.Port()
+	if port == "" && !strings.HasSuffix(u.Host, ":") {
+		port = defaultPort
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", fmt.Errorf("kmip endpoint %.200q: the port is not a number from 1 to 65535", endpoint)
+	}
+	return net.JoinHostPort(u.Hostname(), port), nil
+}
+
+// document is what the key vault stores, but for the provider.
+func (m masterKey) document() bson.Raw {
+	doc, start := bsonraw.Begin(nil)
+	if m.endpoint != "" {
+		doc = appendText(doc, "endpoint", m.endpoint)
+	}
+	if m.delegated {
+		doc = bsonraw.AppendBool(doc, "delegated", true)
+	}
+	return bsonraw.End(appendText(doc, "keyId", m.keyID), start)
+}
+
+func appendText(doc []byte, name, text string) []byte {
+	t, value, _ := bson.MarshalValue(text) // text can always be written
+	return bsonraw.AppendValue(doc, name, bson.RawValue{Type: t, Value: value})
+}
