@@ -63,7 +63,7 @@ func unexpected(key []byte, what string, fields []field) error {
 		known = append(known, f.name)
 	}
 	quoted := strconv.Quote(fmt.Sprintf("%.64s", key))
-	return fmt.Errorf("Unexpected field: '%s' in the aws %s, expected %s", quoted[1:len(quoted)-1], what, strings.Join(known, ", "))
+	return fmt.Errorf("unexpected field: '%s' in the aws %s, expected %s", quoted[1:len(quoted)-1], what, strings.Join(known, ", "))
 }
 
 func errMalformed(what string) error { return fmt.Errorf("aws %s: malformed BSON", what) }

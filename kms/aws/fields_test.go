@@ -17,9 +17,9 @@ func TestOpenErrors(t *testing.T) {
 		config bson.Raw
 		want   string
 	}{
-		"unknown":        {doc(t, "accessKeyId", canary, "secretAccessKey", canary, "region", canary), "Unexpected field: 'region' in the aws kmsProviders entry, expected accessKeyId"},
-		"case matters":   {doc(t, "AccessKeyId", canary), "Unexpected field: 'AccessKeyId'"},
-		"control bytes":  {doc(t, "a\nb"+strings.Repeat("x", 1000), canary), `Unexpected field: 'a\nbx`},
+		"unknown":        {doc(t, "accessKeyId", canary, "secretAccessKey", canary, "region", canary), "unexpected field: 'region' in the aws kmsProviders entry, expected accessKeyId"},
+		"case matters":   {doc(t, "AccessKeyId", canary), "unexpected field: 'AccessKeyId'"},
+		"control bytes":  {doc(t, "a\nb"+strings.Repeat("x", 1000), canary), `unexpected field: 'a\nbx`},
 		"no id":          {doc(t, "secretAccessKey", canary), `field "accessKeyId" is required`},
 		"no secret":      {doc(t, "accessKeyId", canary), `field "secretAccessKey" is required`},
 		"empty id":       {doc(t, "accessKeyId", "", "secretAccessKey", canary), `field "accessKeyId" is empty`},
@@ -62,7 +62,7 @@ func TestMasterKeyErrors(t *testing.T) {
 		"none":               {nil, `field "region" is required`},
 		"empty":              {doc(t), `field "region" is required`},
 		"no key":             {doc(t, "region", "us-east-1"), `field "key" is required`},
-		"unknown":            {with("invalid", 1), "Unexpected field: 'invalid' in the aws masterKey, expected region, key, endpoint"},
+		"unknown":            {with("invalid", 1), "unexpected field: 'invalid' in the aws masterKey, expected region, key, endpoint"},
 		"empty region":       {with("region", ""), `field "region" is empty`},
 		"region is a number": {with("region", 1), `field "region" must be text`},
 		"region is a host":   {with("region", "evil.example.org/"), "is not a region's name"},
@@ -89,7 +89,7 @@ func TestMasterKeyErrors(t *testing.T) {
 			}
 		}
 	}
-	if _, err := p.WrapKey(t.Context(), with("provider", "aws"), dataKey()); err == nil || !strings.Contains(err.Error(), "Unexpected field: 'provider'") {
+	if _, err := p.WrapKey(t.Context(), with("provider", "aws"), dataKey()); err == nil || !strings.Contains(err.Error(), "unexpected field: 'provider'") {
 		t.Errorf("provider in the user's masterKey: %v", err)
 	}
 	if _, err := p.WrapKey(t.Context(), specKey(t), dataKey()[1:]); err == nil {

@@ -48,9 +48,9 @@ func checkTLS(options *tls.Config) error {
 	case options == nil:
 		return nil
 	case options.InsecureSkipVerify:
-		return errors.New("Insecure TLS options prohibited: InsecureSkipVerify")
+		return errors.New("insecure TLS options prohibited: InsecureSkipVerify")
 	case options.MinVersion != 0 && options.MinVersion < tls.VersionTLS12, options.MaxVersion != 0 && options.MaxVersion < tls.VersionTLS12:
-		return errors.New("Insecure TLS options prohibited: TLS 1.2 is the least version")
+		return errors.New("insecure TLS options prohibited: TLS 1.2 is the least version")
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ type otherTransport struct{ http.RoundTripper }
 
 func TestTLSOptions(t *testing.T) {
 	insecure := &tls.Config{InsecureSkipVerify: true}
-	const prohibited = "Insecure TLS options prohibited"
+	const prohibited = "insecure TLS options prohibited"
 	for name, tt := range map[string]struct {
 		typ  aws.Type
 		want string // empty: opens

@@ -81,5 +81,5 @@ func unexpected(key []byte, what string, fields []field) error {
 		known = append(known, f.name)
 	}
 	quoted := strconv.Quote(fmt.Sprintf("%.64s", key))
-	return fmt.Errorf("Unexpected field: '%s' in the kmip %s, expected %s", quoted[1:len(quoted)-1], what, strings.Join(known, ", "))
+	return fmt.Errorf("unexpected field: '%s' in the kmip %s, expected %s", quoted[1:len(quoted)-1], what, strings.Join(known, ", "))
 }

@@ -62,9 +62,9 @@ func (t Type) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
 func checkTLS(options *tls.Config) error {
 	switch {
 	case options.InsecureSkipVerify:
-		return errors.New("Insecure TLS options prohibited: InsecureSkipVerify")
+		return errors.New("insecure TLS options prohibited: InsecureSkipVerify")
 	case options.MinVersion != 0 && options.MinVersion < tls.VersionTLS12, options.MaxVersion != 0 && options.MaxVersion < tls.VersionTLS12:
-		return errors.New("Insecure TLS options prohibited: TLS 1.2 is the least version")
+		return errors.New("insecure TLS options prohibited: TLS 1.2 is the least version")
 	}
 	return nil
 }

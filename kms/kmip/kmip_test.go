@@ -160,7 +160,7 @@ func TestFieldErrors(t *testing.T) {
 		"empty":          {doc(t), `field "endpoint" is required`},
 		"empty endpoint": {doc(t, "endpoint", ""), `field "endpoint" is empty`},
 		"not text":       {doc(t, "endpoint", 1), `field "endpoint" must be text, got 32-bit integer`},
-		"unknown":        {doc(t, "endpoint", "a", "password", canary), "Unexpected field: 'password' in the kmip kmsProviders entry, expected endpoint"},
+		"unknown":        {doc(t, "endpoint", "a", "password", canary), "unexpected field: 'password' in the kmip kmsProviders entry, expected endpoint"},
 		"twice":          {doc(t, "endpoint", "a", "endpoint", "b"), `field "endpoint" is given twice`},
 		"scheme":         {doc(t, "endpoint", "https://a"), "is not host[:port]"},
 		"path":           {doc(t, "endpoint", "a/b"), "is not host[:port]"},
@@ -189,7 +189,7 @@ func TestMasterKeyErrors(t *testing.T) {
 		masterKey bson.Raw
 		want      string
 	}{
-		"unknown":        {doc(t, "keyId", "1", "region", "x"), "Unexpected field: 'region' in the kmip masterKey, expected endpoint, delegated, keyId"},
+		"unknown":        {doc(t, "keyId", "1", "region", "x"), "unexpected field: 'region' in the kmip masterKey, expected endpoint, delegated, keyId"},
 		"empty keyId":    {doc(t, "keyId", ""), `field "keyId" is empty`},
 		"keyId number":   {doc(t, "keyId", 1), `field "keyId" must be text`},
 		"delegated text": {doc(t, "keyId", "1", "delegated", "true"), `field "delegated" must be a boolean, got string`},
@@ -208,7 +208,7 @@ func TestMasterKeyErrors(t *testing.T) {
 	if _, err := p.UnwrapKey(t.Context(), doc(t), make([]byte, 160)); err == nil || !strings.Contains(err.Error(), `field "keyId" is required`) {
 		t.Errorf("unwrap without keyId: %v", err)
 	}
-	if _, err := p.WrapKey(t.Context(), doc(t, "provider", "kmip"), dataKey()); err == nil || !strings.Contains(err.Error(), "Unexpected field: 'provider'") {
+	if _, err := p.WrapKey(t.Context(), doc(t, "provider", "kmip"), dataKey()); err == nil || !strings.Contains(err.Error(), "unexpected field: 'provider'") {
 		t.Errorf("provider in the user's masterKey: %v", err)
 	}
 	if _, err := p.WrapKey(t.Context(), nil, dataKey()[1:]); err == nil {
@@ -243,7 +243,7 @@ func TestConcurrentUse(t *testing.T) {
 }
 
 func TestTLSOptions(t *testing.T) {
-	const prohibited = "Insecure TLS options prohibited"
+	const prohibited = "insecure TLS options prohibited"
 	for name, options := range map[string]*tls.Config{
 		"insecure":      {InsecureSkipVerify: true},
 		"TLS 1.1":       {MinVersion: tls.VersionTLS11},
