@@ -100,6 +100,9 @@ func (k *DataKey) parseField(name string, v bson.RawValue) (err error) {
 }
 
 func parseAltNames(v bson.RawValue) ([]string, error) {
+	if v.Type == bson.TypeNull {
+		return nil, nil // what the drivers' way of removing a name leaves of a key that had none: the key itself is whole
+	}
 	if v.Type != bson.TypeArray {
 		return nil, fmt.Errorf("invalid key, 'keyAltNames' is not an array: got %s", typeName(v))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -20,23 +21,41 @@ func (s *MongoStore) AddKeyAltName(ctx context.Context, id payload.KeyID, name s
 	return before, s.changed(op, id, err)
 }
 
-// RemoveKeyAltName implements Store with findAndModify and an update pipeline; on servers that know no update pipelines with
-// plain update operators. Either way every write is one atomic command, so writers at the same time do not undo each other.
+// RemoveKeyAltName implements Store with findAndModify and the update pipeline of the MongoDB driver specification; on servers that know
+// no update pipelines with plain update operators. Either way every write is one atomic command, so writers at the same time do not undo
+// each other. Of a key without keyAltNames the pipeline makes one with keyAltNames: null; a second command puts that right.
 //
 // FerretDB 1.x is the exception: it executes no update atomically, so that of changes to one document at the same time most
 // are lost, whatever the client does. Change the alt names of a key from one place at a time there.
 func (s *MongoStore) RemoveKeyAltName(ctx context.Context, id payload.KeyID, name string) (*DataKey, error) {
 	const op = "removing an alt name from data key "
-	// The filter asks for the name too: of a key without keyAltNames the pipeline would make one with keyAltNames: null,
-	// which no driver can read.
-	filter := append(byID(id), bson.E{Key: "keyAltNames", Value: name})
-	before, err := s.findAndModify(ctx, filter, removeName(name))
-	if refusesPipeline(err) {
+	before, err := s.findAndModify(ctx, byID(id), removeName(name))
+	switch {
+	case refusesPipeline(err):
 		before, err = s.removeWithoutPipeline(ctx, id, name)
-	} else if errors.Is(err, mongo.ErrNoDocuments) {
-		before, err = s.findOne(ctx, id)
+	case err == nil && len(before.KeyAltNames) == 0:
+		err = s.unsetNull(ctx, id)
 	}
-	return before, s.changed(op, id, err)
+	if err != nil {
+		return nil, s.changed(op, id, err)
+	}
+	return before, nil
+}
+
+// unsetTimeout bounds unsetNull, which goes on when the caller gives up.
+const unsetTimeout = 5 * time.Second
+
+// unsetNull takes away the null that the pipeline, as the specification has it, makes of a missing keyAltNames: other drivers cannot read a
+// key with it, and a unique index takes two such keys for duplicates.
+func (s *MongoStore) unsetNull(ctx context.Context, id payload.KeyID) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unsetTimeout)
+	defer cancel()
+	null := append(byID(id), bson.E{Key: "keyAltNames", Value: bson.D{{Key: "$type", Value: "null"}}})
+	unset := bson.D{{Key: "$unset", Value: bson.D{{Key: "keyAltNames", Value: ""}}}}
+	if _, err := s.coll.UpdateOne(withoutSession(ctx), null, unset); err != nil {
+		return fmt.Errorf("it had none and its keyAltNames may be null now, which other drivers cannot read until the field is unset: %w", err)
+	}
+	return nil
 }
 
 // removeName is the update that the MongoDB driver specification gives: without the name, or without the field when it was the

@@ -51,7 +51,7 @@ func (s *scriptedServer) checkCommands(t *testing.T, want ...string) {
 			t.Fatal(err)
 		}
 		for _, e := range d {
-			if e.Key != "lsid" && e.Key != "$db" && e.Key != "$readPreference" && e.Key != "txnNumber" {
+			if e.Key != "lsid" && e.Key != "$db" && e.Key != "$readPreference" && e.Key != "txnNumber" && e.Key != "maxTimeMS" {
 				kept = append(kept, e)
 			}
 			if e.Key == "txnNumber" || e.Key == "autocommit" {
@@ -140,7 +140,7 @@ func TestMongoStoreCommands(t *testing.T) {
 		`{"insert":"keys","documents":[{"_id":`+uuid1+`,"keyMaterial":{"$binary":{"base64":"AQ==","subType":"00"}},"creationDate":`+date+`,"updateDate":`+date+`,"status":0,"masterKey":{"provider":"local"}}],"ordered":true,`+majority+`}`,
 		`{"delete":"keys","deletes":[{"q":{"_id":`+uuid1+`},"limit":1}],"ordered":true,`+majority+`}`,
 		`{"findAndModify":"keys","query":{"_id":`+uuid1+`},"update":{"$addToSet":{"keyAltNames":"a"}},`+majority+`}`,
-		`{"findAndModify":"keys","query":{"_id":`+uuid1+`,"keyAltNames":"a"},"update":[{"$set":{"keyAltNames":{"$cond":[{"$eq":["$keyAltNames",["a"]]},"$$REMOVE",{"$filter":{"input":"$keyAltNames","cond":{"$ne":["$$this","a"]}}}]}}}],`+majority+`}`,
+		`{"findAndModify":"keys","query":{"_id":`+uuid1+`},"update":[{"$set":{"keyAltNames":{"$cond":[{"$eq":["$keyAltNames",["a"]]},"$$REMOVE",{"$filter":{"input":"$keyAltNames","cond":{"$ne":["$$this","a"]}}}]}}}],`+majority+`}`,
 		`{"update":"keys","ordered":true,"updates":[{"q":{"_id":`+uuid1+`},"u":{"$set":{"masterKey":{"provider":"local"},"keyMaterial":{"$binary":{"base64":"Ag==","subType":"00"}}},"$currentDate":{"updateDate":true}}}],`+majority+`}`,
 		`{"createIndexes":"keys","indexes":[{"key":{"keyAltNames":1},"name":"keyAltNames_1","unique":true,"partialFilterExpression":{"keyAltNames":{"$exists":true}}}],`+majority+`}`,
 	)
