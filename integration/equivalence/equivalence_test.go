@@ -1,0 +1,260 @@
+package equivalence
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/fieldcrypt/fieldcrypt"
+	"github.com/fieldcrypt/fieldcrypt/analyze"
+	"github.com/fieldcrypt/fieldcrypt/integration/testserver"
+	"github.com/fieldcrypt/fieldcrypt/mongodriver"
+)
+
+var duration = flag.Duration("equivalence.for", 8*time.Second, "how long TestEquivalence runs")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestEquivalence(t *testing.T) {
+	l, s := startLab(t), newStatistics()
+	start := time.Now()
+	defer func() { t.Log(s.report(time.Since(start))) }()
+	for time.Since(start) < *duration {
+		rapid.Check(t, func(t *rapid.T) {
+			if !s.failing && time.Since(start) >= *duration {
+				return
+			}
+			defer func() { s.failing = s.failing || t.Failed() }()
+			l.workload(t, s)
+		})
+	}
+	s.assertFloors(t)
+}
+
+// lab is a server with data keys on it.
+type lab struct {
+	uri, db string
+	opts    fieldcrypt.AutoEncryptionOptions
+	raw     *mongo.Client
+	keys    []bson.Binary
+	n       int // collections so far
+}
+
+func startLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{uri: testserver.Start(t), db: testserver.Database(t)}
+	l.opts = fieldcrypt.AutoEncryptionOptions{
+		KeyVaultNamespace: l.db + ".datakeys", KmsProviders: map[string]map[string]any{"local": {"key": bytes.Repeat([]byte{7}, 96)}},
+		Undecryptable: fieldcrypt.Fail,
+	}
+	var err error
+	if l.raw, err = mongo.Connect(options.Client().ApplyURI(l.uri)); err != nil {
+		t.Fatal(err)
+	}
+	ce, err := fieldcrypt.NewClientEncryption(l.raw, fieldcrypt.ClientEncryptionOptions{KeyVaultNamespace: l.opts.KeyVaultNamespace, KmsProviders: l.opts.KmsProviders})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ce.Close(context.Background()) }) // disconnects raw
+	for i := range keys {
+		id, err := ce.CreateDataKey(t.Context(), "local", fieldcrypt.DataKeyOptions{KeyAltNames: []string{keyName(i)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.keys = append(l.keys, id)
+	}
+	return l
+}
+
+// twins are a collection through a client that encrypts, its plain twin, and the first as the server has it.
+type twins struct {
+	encrypted, plain, stored *mongo.Collection
+	sent                     *traffic
+}
+
+// traffic counts commands of the encrypted client.
+type traffic struct {
+	writes, sealed int
+	leaked         bool // a canary was in one of them
+}
+
+// workload runs one drawn workload on collections of its own.
+func (l *lab) workload(t *rapid.T, s *statistics) {
+	fields := drawFields(t)
+	w := &workload{T: t, fields: fields, places: places("", fields), exact: chance(t, 4)}
+	encrypting := describe(fields, drawMetadata(t), nil, l.keys)
+	t.Logf("schema %v", encrypting)
+	c := l.twins(t, encrypting, w.exact)
+	ctx := context.Background()
+	defer func() {
+		if err := errors.Join(c.encrypted.Drop(ctx), c.plain.Drop(ctx), c.encrypted.Database().Client().Disconnect(ctx)); err != nil {
+			t.Errorf("cleaning up: %v", err)
+		}
+	}()
+	c.index(t, w)
+	c.both(t, w.filling(), s)
+	for range rapid.IntRange(5, 40).Draw(t, "operations") {
+		c.both(t, w.operation(), s)
+	}
+	c.assertEqual(t)
+	sealed := c.assertSealed(t, w.places, l.keys)
+	if !s.failing {
+		s.sealed += sealed
+		s.workloads++
+	}
+}
+
+func (l *lab) twins(t *rapid.T, encrypting bson.D, exact bool) twins {
+	l.n++
+	name, opts, sent := fmt.Sprint("encrypted", l.n), l.opts, new(traffic)
+	opts.SchemaMap = map[string]any{l.db + "." + name: encrypting}
+	if exact {
+		opts.Rewrite = analyze.Exact
+	}
+	client, err := mongodriver.Connect(options.Client().ApplyURI(l.uri).SetMonitor(&event.CommandMonitor{Started: func(_ context.Context, e *event.CommandStartedEvent) {
+		if e.CommandName == "insert" || e.CommandName == "update" || e.CommandName == "delete" {
+			sent.writes++
+		}
+		if l.hasCiphertext(e.Command) {
+			sent.sealed++
+		}
+		sent.leaked = sent.leaked || hasCanary(e.Command)
+	}}), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return twins{client.Database(l.db).Collection(name), l.raw.Database(l.db).Collection(fmt.Sprint("plain", l.n)), l.raw.Database(l.db).Collection(name), sent}
+}
+
+// hasCiphertext looks for the beginning of a binary of subtype 6 with a data key's id.
+func (l *lab) hasCiphertext(cmd bson.Raw) bool {
+	return slices.ContainsFunc(l.keys, func(key bson.Binary) bool {
+		return bytes.Contains(cmd, append([]byte{6, 1}, key.Data...)) || bytes.Contains(cmd, append([]byte{6, 2}, key.Data...))
+	})
+}
+
+// index makes a field unique in some of the collections: deterministic encryption keeps its meaning.
+func (c twins) index(t *rapid.T, w *workload) {
+	for _, p := range w.places[2:] {
+		if p.enc != nil && p.enc.deterministic && chance(t, 20) {
+			model := mongo.IndexModel{Keys: bson.D{{Key: p.path, Value: 1}}, Options: options.Index().SetUnique(true)}
+			_, err1 := c.encrypted.Indexes().CreateOne(context.Background(), model)
+			_, err2 := c.plain.Indexes().CreateOne(context.Background(), model)
+			if err := errors.Join(err1, err2); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("unique index on %s", p.path)
+			return
+		}
+	}
+}
+
+// result is what an operation gives, as far as both collections must agree.
+type result struct {
+	Error                                          string
+	Inserted, Matched, Modified, Upserted, Deleted int64
+	Values                                         []string
+	unordered                                      bool // the server owes no order of Values
+}
+
+// both runs op on both collections and compares.
+func (c twins) both(t *rapid.T, op operation, s *statistics) {
+	ctx := context.Background()
+	t.Logf("%s %+v", op.kind, op.args)
+	before := *c.sent
+	got, err := op.run(ctx, c.encrypted)
+	if c.sent.leaked {
+		t.Fatalf("%s %+v: plaintext was sent", op.kind, op.args)
+	}
+	var refused *analyze.RefusedError
+	if errors.As(err, &refused) {
+		s.refused(op.kind, refused.Rule)
+		if sent := c.sent.writes - before.writes; sent > 0 && op.first != nil {
+			if _, err := op.first(sent).run(ctx, c.plain); err != nil {
+				t.Fatalf("the part that was executed: %v", err)
+			}
+		}
+		return
+	}
+	want, plainErr := op.run(ctx, c.plain)
+	got.Error, want.Error = class(err), class(plainErr)
+	if want.Error == connectionLost {
+		t.Fatalf("%s %+v: %v: the server does not stand this, which should be left out of what is drawn", op.kind, op.args, plainErr)
+	}
+	s.accepted(op.kind, want, c.sent.sealed > before.sealed)
+	if op.random && got.Modified > want.Modified && got.Modified <= got.Matched {
+		got.Modified = want.Modified // each encryption of the same value is another
+	}
+	if got.unordered {
+		slices.Sort(got.Values)
+		slices.Sort(want.Values)
+	}
+	if diff := gocmp.Diff(want, got, cmpopts.IgnoreUnexported(result{})); diff != "" {
+		t.Fatalf("%s %+v: errors %v (plain), %v (encrypted); -plain +encrypted:\n%s", op.kind, op.args, plainErr, err, diff)
+	}
+}
+
+// connectionLost is how FerretDB answers when it panics; a while later it may end the whole process for what it left open.
+const connectionLost = "connection lost"
+
+// class is what of an error must be the same: not its text, which may quote values.
+func class(err error) string {
+	var write mongo.WriteException
+	var bulk mongo.BulkWriteException
+	var command mongo.CommandError
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, mongo.ErrNoDocuments):
+		return "no documents"
+	case mongo.IsNetworkError(err):
+		return connectionLost
+	case errors.As(err, &write):
+		return fmt.Sprint("write errors ", codes(write.WriteErrors))
+	case errors.As(err, &bulk):
+		var list []mongo.WriteError
+		for _, e := range bulk.WriteErrors {
+			list = append(list, e.WriteError)
+		}
+		return fmt.Sprint("write errors ", codes(list))
+	case errors.As(err, &command):
+		return fmt.Sprint("command error ", command.Code)
+	}
+	return err.Error()
+}
+
+func codes(list []mongo.WriteError) (s []string) {
+	for _, e := range list {
+		s = append(s, fmt.Sprintf("%d of %d", e.Code, e.Index))
+	}
+	return s
+}
+
+// assertEqual compares the whole contents.
+func (c twins) assertEqual(t *rapid.T) {
+	var contents [2]result
+	for i, collection := range []*mongo.Collection{c.plain, c.encrypted} {
+		cursor, err := collection.Find(context.Background(), bson.D{}, options.Find().SetSort(byN))
+		if contents[i], err = all(context.Background(), cursor, err, false); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(contents[i].Values)
+	}
+	if diff := gocmp.Diff(contents[0].Values, contents[1].Values); diff != "" {
+		t.Fatalf("contents; -plain +encrypted:\n%s", diff)
+	}
+}
