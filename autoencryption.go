@@ -64,6 +64,8 @@ type AutoEncryptionOptions struct {
 	UndecryptableCount *atomic.Uint64
 	// Rewrite is how much of a command changes. Default analyze.Minimal: only the encrypted values.
 	Rewrite analyze.Rewrite
+	// Allow lets pass what is refused because the server would answer by ciphertext. Default none.
+	Allow analyze.Relaxation
 	// Logger gets warnings with key ids and paths, never values. Default nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -115,7 +117,7 @@ func NewAutoEncryption(opts AutoEncryptionOptions, store keyvault.Store, collect
 		bypassAnalysis: opts.BypassQueryAnalysis,
 		undecryptable:  opts.Undecryptable,
 		kept:           opts.UndecryptableCount,
-		analysis:       analyze.Options{Rewrite: opts.Rewrite},
+		analysis:       analyze.Options{Rewrite: opts.Rewrite, Allow: opts.Allow},
 		logger:         orDiscard(opts.Logger),
 	}
 	if e.kept == nil {

@@ -123,16 +123,20 @@ func TestSeveralCollections(t *testing.T) {
 	encrypts := object(bson.D{{Key: "ssn", Value: encryptField("string", det, bson.A{id})}})
 	server := &collections{infos: map[string][]bson.D{"db.b": {info("b", bson.D{jsonSchema(encrypts)})}}}
 	e := automatic(t, fieldcrypt.AutoEncryptionOptions{}, store, server)
-	lookup := func(from, to string) bson.Raw {
-		return raw(t, bson.D{{Key: "aggregate", Value: from}, {Key: "pipeline", Value: bson.A{bson.D{{Key: "$lookup", Value: bson.D{
-			{Key: "from", Value: to}, {Key: "localField", Value: "x"}, {Key: "foreignField", Value: "y"}, {Key: "as", Value: "z"},
+	lookup := func(to, foreignField string) bson.Raw {
+		return raw(t, bson.D{{Key: "aggregate", Value: "a"}, {Key: "pipeline", Value: bson.A{bson.D{{Key: "$lookup", Value: bson.D{
+			{Key: "from", Value: to}, {Key: "localField", Value: "x"}, {Key: "foreignField", Value: foreignField}, {Key: "as", Value: "z"},
+			{Key: "pipeline", Value: bson.A{bson.D{{Key: "$match", Value: bson.D{{Key: "ssn", Value: "1"}}}}}},
 		}}}}}, {Key: "cursor", Value: bson.D{}}})
 	}
 	var refused *analyze.RefusedError
-	if _, err := e.Encrypt(t.Context(), "db", lookup("a", "b")); !errors.As(err, &refused) {
-		t.Errorf("a $lookup into an encrypted collection: got %v", err)
+	if _, err := e.Encrypt(t.Context(), "db", lookup("b", "ssn")); !errors.As(err, &refused) {
+		t.Errorf("a join by an encrypted field of another collection: got %v", err)
 	}
-	cmd := lookup("a", "c")
+	if got, err := e.Encrypt(t.Context(), "db", lookup("b", "y")); err != nil || payloadAt(got, "pipeline", "0", "$lookup", "pipeline", "0", "$match", "ssn") == nil {
+		t.Errorf("a pipeline inside a $lookup into an encrypted collection: got %v, %v", got, err)
+	}
+	cmd := lookup("c", "y")
 	if got, err := e.Encrypt(t.Context(), "db", cmd); err != nil || &got[0] != &cmd[0] {
 		t.Errorf("a $lookup between plain collections: got %v, %v", got, err)
 	}

@@ -3,9 +3,7 @@ package analyze
 import (
 	"bytes"
 	"errors"
-	"slices"
 	"strconv"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -24,9 +22,23 @@ const (
 	Exact
 )
 
+// Relaxation is a set of things that are refused unless they are asked for. None of them can send a value of an encrypted field in
+// clear; what each gives is not what the same command gives on plaintext.
+type Relaxation uint
+
+const (
+	// AllowType lets $type stand on an encrypted field. The server sees ciphertext there, so that {$type: "binData"} matches every
+	// encrypted value, and the field's own type none.
+	AllowType Relaxation = 1 << iota
+	// AllowSort lets encrypted fields, and documents that hold them, stand in a sort. The server orders ciphertext: deterministically
+	// encrypted fields have equal values side by side, in an order that says nothing of the values; randomly encrypted ones no order at all.
+	AllowSort
+)
+
 // Options; the zero value is useful.
 type Options struct {
-	Rewrite Rewrite // default Minimal
+	Rewrite Rewrite    // default Minimal
+	Allow   Relaxation // default none: refuse
 }
 
 // Result is an analysed command.
@@ -37,9 +49,10 @@ type Result struct {
 }
 
 // Command analyses cmd, of which target is what Classify says, and appends the rewritten command to dst if something had to be
-// sealed. schemas holds the schema of each of target's namespaces; one that is missing or nil encrypts nothing. Without any
-// schema that encrypts, cmd passes unread, and so does a bypassed command. cmd is never changed, and must not overlap the spare
-// capacity of dst.
+// sealed. schemas holds the schema of each of target's namespaces; nil for one that encrypts nothing, and one that is missing is refused.
+// Without any schema that encrypts, cmd passes unread, and so does a bypassed command. cmd is never changed, and must not overlap the spare
+// capacity of dst, all of which may be written to. With 128 bytes of it to spare, nothing else is allocated for commands without
+// expressions, projections and pipelines.
 //
 // The error is a *[RefusedError], a *[schema.Error] (two patterns that contradict each other hit one name), wraps the Sealer's own, or
 // says that the BSON is malformed. None of them holds a value.
@@ -51,20 +64,20 @@ func Command(dst []byte, target Target, cmd bson.Raw, schemas map[string]*schema
 		return Result{}, refused(ruleCommand, "", target.Command)
 	}
 	unchanged := Result{Command: cmd}
-	for i, ns := range target.Namespaces {
-		if schemas[ns].Encrypts() {
-			unchanged.RequiresEncryption = true
-			if i > 0 {
-				return Result{}, refused(ruleOther(target.Command), "", ns)
-			}
+	for _, ns := range target.Namespaces {
+		s, given := schemas[ns]
+		if !given {
+			return Result{}, refused(ruleMissingSchema, "", ns)
 		}
+		unchanged.RequiresEncryption = unchanged.RequiresEncryption || s.Encrypts()
 	}
 	if !unchanged.RequiresEncryption {
 		return unchanged, nil
 	}
-	own := schemas[target.Namespaces[0]]
-	a := &analysis{sealer: sealer, rewrite: opts.Rewrite, root: own.Root(), schema: own}
-	start := len(dst)
+	given := dst
+	dst, path := pathRoom(dst)
+	a := &analysis{sealer: sealer, rewrite: opts.Rewrite, allow: opts.Allow, target: target, schemas: schemas, path: path}
+	a.use(target.Namespaces[0])
 	dst, err := a.command(dst, cmd)
 	switch {
 	case errors.Is(err, bsonraw.ErrTooDeep):
@@ -74,46 +87,56 @@ func Command(dst []byte, target Target, cmd bson.Raw, schemas map[string]*schema
 	case a.sealed == 0:
 		return unchanged, nil
 	}
-	return Result{Command: dst[start:], HasPlaceholders: true, RequiresEncryption: true}, nil
+	if cap(given) > 0 && &dst[0] == &given[:1][0] {
+		dst = given[:len(dst)] // with the room for paths, so that a buffer used again and again does not shrink
+	}
+	return Result{Command: dst[len(given):], HasPlaceholders: true, RequiresEncryption: true}, nil
 }
 
-// ruleOther says why a command may not touch a second collection that encrypts.
-func ruleOther(command string) *rule {
-	switch command {
-	case "create", "collMod":
-		return ruleView
-	case "bulkWrite":
-		return ruleBulkWrite
+// pathRoom cuts room for the path of the field at hand off the end of dst's spare capacity, if there is much: the buffer that takes the
+// command is then all the memory that an analysis needs.
+func pathRoom(dst []byte) (out, path []byte) {
+	const room = 128
+	end := cap(dst) - room
+	if end < len(dst) {
+		return dst, nil
 	}
-	return ruleOtherCollection
+	return dst[:len(dst):end], dst[end:end:cap(dst)]
 }
 
 // analysis is the state of one walk.
 type analysis struct {
 	sealer  Sealer
 	rewrite Rewrite
-	schema  *schema.Schema
-	root    *schema.Node // the collection's schema; nil once a pipeline stage has left no encrypted field
-	path    []byte       // dotted path of the field at hand, for errors
-	sealed  int          // values sealed so far
-	op      string       // the operator whose argument is at hand; empty in a document that is stored whole
-	forbid  *rule        // when set, nothing may be sealed: the reason
+	allow   Relaxation
+	target  Target
+	schemas map[string]*schema.Schema // of all of target's namespaces
+	schema  *schema.Schema            // of the collection at hand
+	root    *schema.Node              // its documents, in a pipeline as the stages so far have made them; nil: nothing is encrypted
+	path    []byte                    // dotted path of the field at hand, for errors
+	sealed  int                       // values sealed so far
+	op      string                    // the operator whose argument is at hand; empty in a document that is stored whole
+	forbid  *rule                     // when set, nothing may be sealed: the reason
+	redact  redactMode                // set in the expression of $redact
 	depth   int
 }
 
-// enter goes to a field below the present one; leave(n) with the result comes back.
-func (a *analysis) enter(name []byte) (n int) {
-	n = len(a.path)
-	if n > 0 {
-		a.path = append(a.path, '.')
-	}
-	a.path = append(a.path, name...)
-	return n
+// use makes the collection ns, one of target's, the one at hand.
+func (a *analysis) use(ns string) {
+	a.schema = a.schemas[ns]
+	a.root = a.schema.Root()
 }
 
-func (a *analysis) leave(n int) { a.path = a.path[:n] }
+// apart writes with a copy of the analysis, which goes on from there. What holds on to its analysis makes Go keep it on the heap; the
+// walk of everyday commands, which does not, costs no allocation that way.
+func (a *analysis) apart(write func(*analysis) ([]byte, error)) ([]byte, error) {
+	b := *a
+	dst, err := write(&b)
+	*a = b
+	return dst, err
+}
 
-// nest guards recursion; call the result when done.
+// nest guards recursion; when it gives no error, take one off a.depth at the end.
 func (a *analysis) nest() error {
 	if a.depth == bsonraw.MaxDepth {
 		return bsonraw.ErrTooDeep
@@ -122,52 +145,10 @@ func (a *analysis) nest() error {
 	return nil
 }
 
-// lookup resolves a dotted path. An array index in a path that would lead to an encrypted field without it is refused:
-// encrypted fields cannot lie in arrays, so the path is a mistake that would miss the field or write it in clear.
-func (a *analysis) lookup(node *schema.Node, path string) (schema.Match, error) {
-	m, err := node.Lookup(path)
-	if err != nil || m.Class != schema.Plain || !node.Encrypts() || !strings.ContainsAny(path, "0123456789") {
-		return m, err
-	}
-	reaches, err := a.reachesThroughArrays(node, path)
-	if reaches {
-		err = a.refuse(ruleArrayIndex, "")
-	}
-	return m, err
-}
-
-// reachesThroughArrays says whether a path leads to, above or below an encrypted field when each of its numbers may be the index of an
-// array as well as a field's name. The document itself is no array.
-func (a *analysis) reachesThroughArrays(node *schema.Node, path string) (bool, error) {
-	places := []*schema.Node{node}
-	for name := range strings.SplitSeq(path, ".") {
-		var next []*schema.Node
-		for _, n := range places {
-			if n.Encrypted() != nil {
-				return true, nil
-			}
-			child, err := n.Child(name)
-			if err != nil {
-				return false, err
-			}
-			if child.Encrypts() && !slices.Contains(next, child) {
-				next = append(next, child)
-			}
-			if isIndex(name) && n != a.root && !slices.Contains(next, n) {
-				next = append(next, n)
-			}
-		}
-		places = next
-	}
-	return len(places) > 0, nil
-}
-
-func isIndex(name string) bool { return name != "" && strings.Trim(name, "0123456789") == "" }
-
 // unchangedUnlessSealed gives what was written since mark, or the original bytes when nothing was sealed meanwhile, so that
 // parts without a sealed value stay as the application wrote them.
 func (a *analysis) unchangedUnlessSealed(dst []byte, mark, sealedBefore int, original []byte) []byte {
-	if a.sealed == sealedBefore {
+	if a.sealed == sealedBefore && a.rewrite == Exact { // Minimal has written the very same
 		return append(dst[:mark], original...)
 	}
 	return dst

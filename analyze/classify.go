@@ -1,8 +1,8 @@
 package analyze
 
 import (
+	"bytes"
 	"errors"
-	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -15,7 +15,7 @@ type Target struct {
 	Command     string // the command's name, e.g. "find"
 	Disposition Disposition
 	// Namespaces are the collections ("db.coll") whose schemas Command needs: first the command's own, then those that its
-	// pipeline reads or writes. Empty unless Analysed.
+	// pipeline reads or writes, each once; those of bulkWrite as nsInfo has them, in its order. Empty unless Analysed.
 	Namespaces []string
 }
 
@@ -28,88 +28,117 @@ func Classify(db string, cmd bson.Raw) (Target, error) {
 	if !it.Next() {
 		return Target{}, orError(it.Err, errors.New("analyzing command: got an empty document, expected a command"))
 	}
-	t := Target{Command: string(it.Element.Key)}
-	if bypassedCommands[t.Command] || strings.EqualFold(t.Command, "isMaster") {
-		t.Disposition = Bypassed
-		return t, nil
+	name := it.Element.Key
+	if bypassedCommands[string(name)] || bytes.EqualFold(name, []byte("isMaster")) {
+		return Target{Command: string(name), Disposition: Bypassed}, nil
 	}
-	if _, analysed := analysedCommands[t.Command]; !analysed {
-		return t, refused(ruleCommand, "", t.Command)
+	if _, analysed := analysedCommands[string(name)]; !analysed {
+		return Target{Command: string(name)}, refused(ruleCommand, "", string(name))
 	}
-	db, err := database(db, cmd)
+	t, err := classified(db, cmd, it.Element)
 	if err != nil {
-		return t, err
-	}
-	if t.Namespaces, err = namespaces(db, cmd, t.Command, it.Element.RawValue()); err != nil {
-		return t, err
+		return Target{Command: string(name)}, err
 	}
 	t.Disposition = Analysed
 	return t, nil
 }
 
+// classified lists the collections that an analysed command touches, its own first.
+func classified(db string, cmd []byte, e bsonraw.Element) (Target, error) {
+	var room [maxName]byte
+	in, err := database(room[:0], db, cmd)
+	if err != nil {
+		return Target{}, err
+	}
+	switch string(e.Key) {
+	case "explain":
+		found, err := explained(string(in), e.RawValue())
+		return Target{Command: "explain", Namespaces: found}, err
+	case "bulkWrite":
+		found, err := bulkNamespaces(cmd)
+		return Target{Command: "bulkWrite", Namespaces: found}, err
+	}
+	coll, isString := text(e.RawValue())
+	switch {
+	case !isString:
+		return Target{}, refused(ruleNonCollection, "", string(e.Key))
+	case len(coll) == 0:
+		return Target{}, refused(ruleEmptyCollection, "", string(e.Key))
+	case bytes.IndexByte(coll, 0) >= 0 || bytes.IndexByte(in, 0) >= 0:
+		return Target{}, refused(ruleMalformed, "", string(e.Key))
+	}
+	name, own := joined(e.Key, in, coll)
+	t := Target{Command: name, Namespaces: []string{own}}
+	switch name {
+	case "create", "collMod", "aggregate":
+		t.Namespaces, err = others(t.Namespaces, string(in), cmd)
+	}
+	return t, err
+}
+
+// maxName is how long names grow before they cost an allocation of their own.
+const maxName = 128
+
+// joined makes the name of a command and the namespace of its collection, in one allocation.
+func joined(command, db, coll []byte) (name, ns string) {
+	var room [2 * maxName]byte
+	both := append(append(room[:0], command...), db...)
+	both = append(append(both, '.'), coll...)
+	all := string(both)
+	return all[:len(command)], all[len(command):]
+}
+
+// text is the content of a string.
+func text(v bson.RawValue) ([]byte, bool) {
+	if v.Type != bson.TypeString {
+		return nil, false
+	}
+	return v.Value[4 : len(v.Value)-1], true
+}
+
 // maxFields bounds the fields of a command, each of which is compared with those before it; no command knows half as many.
 const maxFields = 100
 
-// database gives the command's $db, else db. On the way it refuses a command with a field twice: what one of them says would
+// database appends the command's $db, else db. On the way it refuses a command with a field twice: what one of them says would
 // decide on what the other one carries.
-func database(db string, cmd []byte) (string, error) {
+func database(dst []byte, db string, cmd []byte) ([]byte, error) {
+	dst = append(dst, db...)
 	it := bsonraw.Iterate(cmd)
 	for n := 0; it.Next(); n++ {
-		name := string(it.Element.Key)
 		if n == maxFields {
-			return "", refused(ruleTooManyFields, "", "")
+			return nil, refused(ruleTooManyFields, "", "")
 		}
 		if repeats(cmd, it.Element) {
-			return "", refused(ruleFieldTwice, "", name)
+			return nil, refused(ruleFieldTwice, "", string(it.Element.Key))
 		}
-		if name != "$db" {
+		if string(it.Element.Key) != "$db" {
 			continue
 		}
-		if it.Element.Type != bson.TypeString {
-			return "", refused(ruleMalformed, "", name)
+		name, isString := text(it.Element.RawValue())
+		if !isString {
+			return nil, refused(ruleMalformed, "", "$db")
 		}
-		db = it.Element.RawValue().StringValue()
+		dst = append(dst[:0], name...)
 	}
-	return db, it.Err
+	return dst, it.Err
 }
 
-// namespaces lists the collections that a command touches, its own first.
-func namespaces(db string, cmd []byte, name string, target bson.RawValue) ([]string, error) {
-	switch name {
-	case "explain":
-		return explained(db, target)
-	case "bulkWrite":
-		return bulkNamespaces(cmd)
-	}
-	if target.Type != bson.TypeString {
-		return nil, refused(ruleNonCollection, "", name)
-	}
-	coll := target.StringValue()
-	if coll == "" {
-		return nil, refused(ruleEmptyCollection, "", name)
-	}
-	if strings.ContainsRune(coll, 0) || strings.ContainsRune(db, 0) {
-		return nil, refused(ruleMalformed, "", name)
-	}
-	found := []string{db + "." + coll}
-	switch name {
-	case "create", "collMod": // a view keeps the constants of its pipeline in clear
-		source, _, err := find(cmd, "viewOn")
-		if err != nil {
-			return nil, err
-		}
-		if found, err = addNamespace(found, db, source); err != nil {
-			return nil, err
-		}
-	case "aggregate":
-	default:
-		return found, nil
-	}
-	pipeline, _, err := find(cmd, "pipeline")
+// others adds the collections that a command over the collection own reads or writes besides: that of the view it makes, which keeps
+// the constants of its pipeline in clear, and those of its pipeline.
+func others(own []string, db string, cmd []byte) ([]string, error) {
+	found := collections{list: own}
+	source, _, err := find(cmd, "viewOn")
 	if err != nil {
 		return nil, err
 	}
-	return pipelineNamespaces(found, db, pipeline, 0)
+	if err := found.add(db, source); err != nil {
+		return nil, err
+	}
+	pipeline, _, err := find(cmd, "pipeline")
+	if err == nil {
+		err = found.ofPipeline(db, pipeline, 0)
+	}
+	return found.list, err
 }
 
 func explained(db string, inner bson.RawValue) ([]string, error) {
@@ -160,87 +189,4 @@ func bulkNamespaces(cmd []byte) ([]string, error) {
 		return nil, refused(ruleNonCollection, "", "bulkWrite")
 	}
 	return list, it.Err
-}
-
-// pipelineNamespaces adds the collections that a pipeline's stages read or write.
-func pipelineNamespaces(found []string, db string, pipeline bson.RawValue, depth int) ([]string, error) {
-	if pipeline.Type != bson.TypeArray {
-		return found, nil // an expression, or malformed: the server, or the stage's rule, decides
-	}
-	if depth == bsonraw.MaxDepth {
-		return nil, refused(ruleDepth, "", "pipeline")
-	}
-	stages := bsonraw.Iterate(pipeline.Value)
-	for stages.Next() {
-		if stages.Element.Type != bson.TypeEmbeddedDocument {
-			continue
-		}
-		it := bsonraw.Iterate(stages.Element.Value)
-		for it.Next() {
-			var err error
-			if found, err = stageNamespaces(found, db, string(it.Element.Key), it.Element.RawValue(), depth); err != nil {
-				return nil, err
-			}
-		}
-		if it.Err != nil {
-			return nil, it.Err
-		}
-	}
-	return found, stages.Err
-}
-
-func stageNamespaces(found []string, db, stage string, v bson.RawValue, depth int) ([]string, error) {
-	switch stage {
-	case "$out":
-		return addNamespace(found, db, v)
-	case "$unionWith", "$merge", "$lookup", "$graphLookup", "$facet":
-	default:
-		return found, nil
-	}
-	if v.Type == bson.TypeString {
-		return addNamespace(found, db, v)
-	}
-	if v.Type != bson.TypeEmbeddedDocument {
-		return found, nil
-	}
-	it := bsonraw.Iterate(v.Value)
-	for it.Next() {
-		var err error
-		switch key := string(it.Element.Key); {
-		case stage == "$facet", key == "pipeline":
-			found, err = pipelineNamespaces(found, db, it.Element.RawValue(), depth+1)
-		case key == "from", key == "coll", key == "into":
-			found, err = addNamespace(found, db, it.Element.RawValue())
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return found, it.Err
-}
-
-// addNamespace reads a collection given as a name or as {db, coll}.
-func addNamespace(found []string, db string, v bson.RawValue) ([]string, error) {
-	if v.Type == bson.TypeEmbeddedDocument {
-		other, inOther, err := find(v.Value, "db")
-		if err != nil {
-			return nil, err
-		}
-		if inOther && other.Type == bson.TypeString {
-			db = other.StringValue()
-		}
-		if v, _, err = find(v.Value, "coll"); err != nil {
-			return nil, err
-		}
-	}
-	if v.Type != bson.TypeString {
-		return found, nil
-	}
-	if strings.ContainsRune(db, 0) || strings.ContainsRune(v.StringValue(), 0) {
-		return nil, refused(ruleMalformed, "", "pipeline")
-	}
-	if ns := db + "." + v.StringValue(); !slices.Contains(found, ns) {
-		found = append(found, ns)
-	}
-	return found, nil
 }

@@ -56,13 +56,15 @@ func stringValue(s string) bson.RawValue {
 // part writes one field of a command or statement. in is the whole of it, for fields that depend on others.
 func (a *analysis) part(dst []byte, e bsonraw.Element, kind part, in []byte) ([]byte, error) {
 	v := e.RawValue()
-	var err error
 	switch kind {
-	case partPass:
 	case partFilter:
 		return a.query(bsonraw.AppendKey(dst, v.Type, e.Key), v)
 	case partDocuments:
 		return a.documents(dst, e)
+	case partDocument:
+		return a.document(dst, e)
+	case partOperations:
+		return a.bulkOperations(dst, e)
 	case partUpdates:
 		return a.statements(dst, e, updateStatement)
 	case partDeletes:
@@ -73,41 +75,59 @@ func (a *analysis) part(dst []byte, e bsonraw.Element, kind part, in []byte) ([]
 		}
 		return a.update(dst, e)
 	case partPipeline:
-		return a.pipeline(dst, e)
-	case partIndexes:
-		return a.indexes(dst, e)
+		return a.apart(func(a *analysis) ([]byte, error) { return a.pipeline(dst, e) })
+	case partProjection:
+		return a.apart(func(a *analysis) ([]byte, error) {
+			dst, _, err := a.project(dst, e, false)
+			return dst, err
+		})
+	case partLet:
+		return a.apart(func(a *analysis) ([]byte, error) { return append(dst, e.Raw...), a.commandLet(v) })
 	case partCommand:
 		if v.Type != bson.TypeEmbeddedDocument {
 			return nil, a.refuse(ruleMalformed, "explain")
 		}
 		return a.command(bsonraw.AppendKey(dst, v.Type, e.Key), v.Value)
-	case partArrayFilters:
-		err = a.arrayFiltersOf(in, v)
-	case partSort:
-		err = a.sort(v)
-	case partBounds:
-		err = a.bounds(string(e.Key), v)
-	case partProjection:
-		err = a.projection(v)
-	case partDistinctKey:
-		err = a.distinctKey(v)
-	case partValidator:
-		err = a.validator(v)
-	case partLet:
-		err = a.refuse(ruleLet, "let")
-	case partHint:
-		err = a.indexKeys(v, "hint")
-	case partView:
-		err = a.refuse(ruleView, string(e.Key))
-	case partBulk:
-		err = a.refuse(ruleBulkWrite, "bulkWrite")
-	default:
-		err = a.refuse(ruleCommandField, string(e.Key))
 	}
-	if err != nil {
+	if err := a.check(e, kind, in); err != nil {
 		return nil, err
 	}
 	return append(dst, e.Raw...), nil
+}
+
+// check decides a field that holds nothing to seal: it stays as it is, or is refused.
+func (a *analysis) check(e bsonraw.Element, kind part, in []byte) error {
+	v := e.RawValue()
+	switch kind {
+	case partPass:
+		return nil
+	case partArrayFilters:
+		return a.arrayFiltersOf(in, v)
+	case partSort:
+		return a.sort(v)
+	case partBounds:
+		return a.bounds(string(e.Key), v)
+	case partDistinctKey:
+		return a.distinctKey(v)
+	case partValidator:
+		return a.validator(v)
+	case partConstants:
+		return a.refuse(ruleUpdatePipeline, string(e.Key))
+	case partHint:
+		return a.indexKeys(v, "hint")
+	case partView:
+		return a.refuse(ruleView, string(e.Key))
+	case partExpiry:
+		return a.expiry(v)
+	case partIndexes:
+		return a.indexes(v)
+	case partIndexChange:
+		return a.indexChange(v)
+	case partNamespaces:
+		return a.bulkEntries(v)
+	default:
+		return a.refuse(ruleCommandField, string(e.Key))
+	}
 }
 
 // statements writes updates or deletes.
@@ -150,8 +170,8 @@ func (a *analysis) statement(dst, statement []byte, fields parts) ([]byte, error
 	if it.Err != nil {
 		return nil, it.Err
 	}
-	if _, isUpdate := fields["multi"]; isUpdate && a.rewrite == Exact && a.sealed > before {
-		for _, flag := range []string{"multi", "upsert"} {
+	if _, isUpdate := fields["u"]; isUpdate && a.rewrite == Exact && a.sealed > before {
+		for _, flag := range [...]string{"multi", "upsert"} {
 			if _, found, _ := find(statement, flag); !found {
 				dst = bsonraw.AppendBool(dst, flag, false)
 			}
@@ -162,7 +182,7 @@ func (a *analysis) statement(dst, statement []byte, fields parts) ([]byte, error
 
 // arrayFiltersOf checks arrayFilters against the update beside them.
 func (a *analysis) arrayFiltersOf(statement []byte, filters bson.RawValue) error {
-	for _, name := range []string{"u", "update"} {
+	for _, name := range [...]string{"u", "update", "updateMods"} {
 		update, found, err := find(statement, name)
 		if err != nil {
 			return err
@@ -184,7 +204,7 @@ func (a *analysis) upsertNeedsID(statement []byte, update bson.RawValue) error {
 	if err != nil || id.Encrypted() == nil {
 		return err
 	}
-	for _, name := range []string{"q", "query"} {
+	for _, name := range [...]string{"q", "query", "filter"} {
 		filter, found, err := find(statement, name)
 		if err != nil {
 			return err

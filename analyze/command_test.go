@@ -15,10 +15,12 @@ import (
 
 // The texts that the public driver tests look for in refusals (MongoDB specifications, client-side-encryption/tests).
 func TestPublicErrorTexts(t *testing.T) {
-	schemas := map[string]*schema.Schema{"db.people": parseSchema(t, fuzzSchema)}
+	schemas := map[string]*schema.Schema{"db.people": parseSchema(t, fuzzSchema), "db.other": nil}
 	for _, c := range []struct{ cmd, text string }{
 		{`{"find": "people", "filter": {"phone": "1"}}`, "Cannot query on fields encrypted with the randomized encryption"},
 		{`{"find": "people", "filter": {"ssn": {"$gt": "1"}}}`, "Invalid match expression operator on encrypted field"},
+		{`{"find": "people", "filter": {"phone": {"$gt": "1"}}}`, "Invalid match expression operator on encrypted field"},
+		{`{"find": "people", "filter": {"ssn": {"$type": "string"}}}`, "Invalid match expression operator on encrypted field"},
 		{`{"find": "people", "filter": {"$where": "1"}}`, "Unsupported match expression operator for encryption"},
 		{`{"find": "people", "filter": {"$text": {}}}`, "Unsupported match expression operator for encryption"},
 		{`{"find": "people", "filter": {"ssn": null}}`, "Illegal equality to null predicate for encrypted field"},
@@ -37,8 +39,9 @@ func TestPublicErrorTexts(t *testing.T) {
 		{`{"update": "people", "updates": [{"q": {}, "u": {"$set": {"ssn.$": "1"}}}]}`, "Cannot encrypt fields below '$' positional update operator"},
 		{`{"update": "people", "updates": [{"q": {}, "u": {"$set": {"ssn.$[i].x": "1"}}}]}`, "Array update operations not allowed on encrypted values"},
 		{`{"create": "people", "validator": {"ssn": "1"}}`, "Comparison to encrypted fields not supported"},
-		{`{"aggregate": "people", "pipeline": [{"$facet": {}}]}`, "Aggregation stage $facet is not allowed or supported with automatic encryption."},
-		{`{"aggregate": "other", "pipeline": [{"$lookup": {"from": "people"}}]}`, "Pipeline over an encrypted collection cannot reference additional collections"},
+		{`{"aggregate": "people", "pipeline": [{"$densify": {}}]}`, "Aggregation stage $densify is not allowed or supported with automatic encryption."},
+		{`{"aggregate": "other", "pipeline": [{"$lookup": {"from": "people", "localField": "a", "foreignField": "ssn", "as": "x"}}]}`, "Pipeline over an encrypted collection cannot reference additional collections"},
+		{`{"aggregate": "people", "pipeline": [{"$lookup": {"from": "elsewhere", "as": "x", "pipeline": []}}]}`, "Missing encryption schema for namespace: db.elsewhere"},
 		{`{"mapReduce": "people"}`, "command not supported for auto encryption: mapReduce"},
 		{`{"aggregate": 1, "pipeline": []}`, "non-collection command not supported for auto encryption: aggregate"},
 		{`{"find": ""}`, "empty collection name on command: find"},
@@ -130,5 +133,36 @@ func TestCommandWithManyFieldsIsRefused(t *testing.T) {
 	var refused *analyze.RefusedError
 	if _, err := analyze.Classify("db", raw); !errors.As(err, &refused) || refused.Rule != "command-too-many-fields" {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestNamespaces(t *testing.T) {
+	for _, c := range []struct{ cmd, want string }{
+		{`{"find": "a"}`, "db.a"},
+		{`{"find": "a.b", "$db": "other"}`, "other.a.b"},
+		{`{"explain": {"find": "a"}}`, "db.a"},
+		{`{"create": "v", "viewOn": "a", "pipeline": [{"$lookup": {"from": "b", "pipeline": [{"$unionWith": "c"}]}}, {"$unionWith": {"coll": "a"}}]}`, "db.v db.a db.b db.c"},
+		{`{"collMod": "v", "pipeline": [{"$facet": {"x": [{"$graphLookup": {"from": "b"}}]}}]}`, "db.v db.b"},
+		{`{"aggregate": "a", "pipeline": [{"$lookup": {"from": "b"}}, {"$lookup": {"from": "a"}}, {"$lookup": {"from": "b"}}, {"$merge": {"into": {"db": "x", "coll": "y"}}}]}`, "db.a db.b x.y"},
+		{`{"explain": {"aggregate": "a", "pipeline": [{"$out": {"db": "x", "coll": "y"}}]}}`, "db.a x.y"},
+		{`{"bulkWrite": 1, "ops": [], "nsInfo": [{"ns": "db.b"}, {"ns": "x.a.c"}, {"ns": "db.b"}]}`, "db.b x.a.c db.b"},
+		{`{"explain": {"bulkWrite": 1, "ops": [], "nsInfo": [{"ns": "db.b"}, {"ns": "db.b"}]}}`, "db.b db.b"},
+	} {
+		target, err := analyze.Classify("db", extJSON(t, c.cmd))
+		if got := strings.Join(target.Namespaces, " "); err != nil || got != c.want {
+			t.Errorf("%s: got %s and %v, want %s", c.cmd, got, err, c.want)
+		}
+	}
+}
+
+// Many collections are listed once each, like few.
+func TestNamespacesOfLongPipelines(t *testing.T) {
+	var stages bson.A
+	for i := range 90 {
+		stages = append(stages, bson.D{{Key: "$unionWith", Value: fmt.Sprint("c", i%30)}})
+	}
+	target, err := analyze.Classify("db", marshal(t, bson.D{{Key: "aggregate", Value: "own"}, {Key: "pipeline", Value: stages}}))
+	if err != nil || len(target.Namespaces) != 31 || target.Namespaces[30] != "db.c29" {
+		t.Errorf("got %v and %v", target.Namespaces, err)
 	}
 }

@@ -19,6 +19,7 @@ const (
 	partPass         part = iota // nothing that can belong to an encrypted field
 	partFilter                   // a query document
 	partDocuments                // documents to insert
+	partDocument                 // one of them
 	partUpdates                  // update statements
 	partDeletes                  // delete statements
 	partUpdate                   // update operators or a replacement
@@ -30,11 +31,15 @@ const (
 	partDistinctKey
 	partIndexes
 	partValidator
-	partLet
+	partLet       // variables for the expressions of the command
+	partConstants // variables for an update with a pipeline
 	partView
 	partHint
-	partCommand // of explain
-	partBulk
+	partCommand     // of explain
+	partExpiry      // seconds after which documents are deleted, by _id
+	partIndexChange // of collMod
+	partOperations  // of bulkWrite
+	partNamespaces  // of bulkWrite
 )
 
 // parts maps field names to what they hold. A field that is not listed is refused.
@@ -73,25 +78,27 @@ var analysedCommands = map[string]parts{
 	"explain": {"explain": partCommand, "verbosity": partPass},
 	"create": {
 		"capped": partPass, "size": partPass, "max": partPass, "storageEngine": partPass, "indexOptionDefaults": partPass,
-		"collation": partPass, "clusteredIndex": partPass, "changeStreamPreAndPostImages": partPass, "expireAfterSeconds": partPass,
+		"collation": partPass, "clusteredIndex": partPass, "changeStreamPreAndPostImages": partPass, "expireAfterSeconds": partExpiry,
 		"autoIndexId": partPass, "idIndex": partPass, "validationLevel": partPass, "validationAction": partPass,
 		"validator": partValidator, "viewOn": partView, "pipeline": partView, "timeseries": partView,
 	},
 	"collMod": {
-		"index": partPass, "validationLevel": partPass, "validationAction": partPass, "expireAfterSeconds": partPass,
+		"index": partIndexChange, "validationLevel": partPass, "validationAction": partPass, "expireAfterSeconds": partExpiry,
 		"changeStreamPreAndPostImages": partPass, "recordPreImages": partPass, "dryRun": partPass,
 		"validator": partValidator, "viewOn": partView, "pipeline": partView, "timeseries": partView,
 	},
 	"createIndexes": {"indexes": partIndexes, "commitQuorum": partPass},
-	// The server's bulkWrite passes over collections that do not encrypt; over others no field of it is known to be safe.
-	"bulkWrite": {"ops": partBulk, "nsInfo": partBulk},
+	"bulkWrite": {
+		"ops": partOperations, "nsInfo": partNamespaces, "ordered": partPass, "bypassDocumentValidation": partPass, "errorsOnly": partPass,
+		"cursor": partPass, "let": partLet,
+	},
 }
 
 // updateStatement and deleteStatement are the fields of one entry of updates and deletes.
 var (
 	updateStatement = parts{
 		"q": partFilter, "u": partUpdate, "multi": partPass, "upsert": partPass, "collation": partPass, "hint": partHint,
-		"arrayFilters": partArrayFilters, "sort": partSort,
+		"arrayFilters": partArrayFilters, "sort": partSort, "c": partConstants,
 	}
 	deleteStatement = parts{"q": partFilter, "limit": partPass, "collation": partPass, "hint": partHint}
 )

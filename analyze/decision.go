@@ -12,6 +12,7 @@ const (
 	sealEach               // it is an array: seal each element
 	scalarOnly             // copy it unless it holds a document, which might hold an encrypted field
 	walk                   // it is a document at a prefix path: seal the encrypted fields inside
+	typeNames              // with AllowType, copy it when it names BSON types; else refuse
 	negate                 // it is an operator document: decide on what is inside
 	element                // it is a condition on array elements: decide on what is inside
 	rename                 // it is a path: both ends must be alike
@@ -21,7 +22,7 @@ const (
 // decision is one cell of an operator table.
 type decision struct {
 	verb verb
-	rule *rule // for refuse, and for scalarOnly when it fails
+	rule *rule // for refuse, and for flagOnly, scalarOnly and typeNames when they fail
 }
 
 func no(r *rule) decision { return decision{refuse, r} }
@@ -48,18 +49,24 @@ func (o *operator) on(c schema.Class) decision {
 	case schema.Below:
 		return o.below
 	default:
-		return no(ruleBelowEncrypted)
+		return no(ruleUnknown)
 	}
 }
 
 // byName finds a row; nil when the operator is not known.
 func byName(table []operator, name string) *operator {
+	row, _ := named(table, name)
+	return row
+}
+
+// named is byName, with the name as the table has it, which outlives the command and costs nothing.
+func named(table []operator, name string) (*operator, string) {
 	for i := range table {
 		for _, n := range table[i].names {
 			if n == name {
-				return &table[i]
+				return &table[i], n
 			}
 		}
 	}
-	return nil
+	return nil, ""
 }

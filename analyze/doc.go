@@ -14,9 +14,10 @@
 // equality on an encrypted field is always byte by byte; a view may lie over an encrypted collection; documents stored before
 // encryption hold plaintext that no encrypted constant equals.
 //
-// What is decided, and how, stands in tables: commands and their fields in commands.go, operators that stand in the place of a field
-// name in filter.go, match operators in match.go, update operators in update.go, pipeline stages in pipeline.go, and every rule that
-// refuses in rules.go.
+// What is decided, and how, stands in tables: commands and their fields in commands.go and bulk.go, options of indexes in index.go, operators
+// that stand in the place of a field name in filter.go, match operators in match.go, update operators in update.go, expressions in
+// expressions.go, pipeline stages in stages.go, the rules that refuse in rules.go and beside what they are about, and what nobody has published
+// in open.go.
 //
 // The package is not for encrypting documents by hand (use ClientEncryption of the root package), and it does not validate
 // commands: a command that touches no encrypting schema passes as it is, right or wrong.

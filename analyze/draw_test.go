@@ -16,7 +16,8 @@ import (
 type drawer struct {
 	*rapid.T
 	root     *place
-	oddities int // left to draw
+	roots    map[string]*shape // of the documents of all collections
+	oddities int               // left to draw
 	canaries []canary
 }
 
@@ -171,6 +172,8 @@ func (g *drawer) filter(w where, depth int) bson.D {
 				list = append(list, g.filter(w, depth+1))
 			}
 			filter = append(filter, bson.E{Key: pick(g, "$and", "$or", "$nor"), Value: list})
+		case len(w.paths[0]) == 0 && g.chance(6):
+			filter = append(filter, bson.E{Key: "$expr", Value: g.pipes().boolean(shapeOf(g.root), 1)})
 		case g.odd():
 			name := pick(g, "$and", "$comment", "$alwaysTrue", "$expr", "$where", "$jsonSchema", "$unknown", "$text", "$sampleRate", "$not", "$elemMatch")
 			filter = append(filter, bson.E{Key: name, Value: g.about(w, depth)})
@@ -191,12 +194,12 @@ func (g *drawer) filter(w where, depth int) bson.D {
 func (g *drawer) about(w where, depth int) any {
 	path := g.path(w)
 	below := w.path(path)
-	switch rapid.IntRange(0, 4).Draw(g.T, "about") {
-	case 0:
+	switch kind := rapid.IntRange(0, 4).Draw(g.T, "about"); {
+	case kind == 0 && !strings.HasPrefix(path, "$"): // "$$a" would be a variable
 		return bson.D{{Key: "$eq", Value: bson.A{"$" + path, g.canary(below)}}}
-	case 1:
+	case kind == 1:
 		return bson.D{{Key: "properties", Value: bson.D{{Key: path, Value: bson.D{{Key: "enum", Value: bson.A{g.canary(below)}}}}}}}
-	case 2:
+	case kind == 2:
 		return bson.A{g.filter(w, depth+1)}
 	}
 	return bson.D{{Key: path, Value: g.value(below, depth)}}

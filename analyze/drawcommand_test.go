@@ -1,6 +1,9 @@
 package analyze_test
 
 import (
+	"encoding/binary"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,7 +21,8 @@ func (g *drawer) always() string {
 	return text
 }
 
-var commands = []string{"insert", "find", "count", "distinct", "delete", "update", "findAndModify", "aggregate", "explain", "create", "createIndexes"}
+var commands = []string{"insert", "find", "count", "distinct", "delete", "update", "findAndModify", "aggregate", "explain", "create", "collMod", "createIndexes",
+	"bulkWrite"}
 
 // command draws a command; schema is the document of the schema in force.
 func (g *drawer) command(name string, schema bson.D) bson.D {
@@ -29,8 +33,16 @@ func (g *drawer) command(name string, schema bson.D) bson.D {
 		add("documents", bson.A{g.stored(), g.stored()})
 	case "find":
 		add("filter", g.filter(g.top(), 0))
-		if g.chance(3) {
+		if f := g.pipes().field(shapeOf(g.root), (*shape).encrypts); f.enc() != nil && g.odd() { // a constant that comes by another way
+			cmd[1].Value = bson.D{{Key: "$expr", Value: bson.D{{Key: "$eq", Value: bson.A{"$" + f.path, "$$v"}}}}}
+			add("let", bson.D{{Key: "v", Value: g.always()}})
+		}
+		switch rapid.IntRange(0, 5).Draw(g.T, "projection") {
+		case 0:
 			add("projection", g.projection())
+		case 1:
+			projection, _ := g.pipes().projection(shapeOf(g.root))
+			add("projection", projection)
 		}
 		if g.chance(4) || g.odd() {
 			add(pick(g, "sort", "min", "max", "hint"), g.keys())
@@ -54,11 +66,19 @@ func (g *drawer) command(name string, schema bson.D) bson.D {
 		return bson.D{{Key: "explain", Value: g.command(pick(g, commands[:7]...), schema)}}
 	case "create":
 		add("validator", g.validator(schema))
+	case "collMod":
+		if g.chance(2) {
+			add("validator", g.validator(schema))
+		}
+		add("index", bson.D{{Key: "keyPattern", Value: g.keys()}, {Key: "expireAfterSeconds", Value: 60}})
+	case "bulkWrite":
+		cmd[0].Value = 1
+		g.bulk(add)
 	case "createIndexes":
 		add("indexes", bson.A{bson.D{{Key: "key", Value: g.keys()}, {Key: "partialFilterExpression", Value: g.filter(g.top(), 0)}}})
 	}
 	if g.odd() {
-		add(pick(g, "let", "unknown", "filter", "query", "comment2"), bson.D{{Key: "v", Value: g.always()}})
+		add(pick(g, "unknown", "filter", "query", "comment2"), bson.D{{Key: "v", Value: g.always()}})
 	}
 	return cmd
 }
@@ -162,8 +182,8 @@ func (g *drawer) projection() bson.D {
 		value := pick(g, any(1), any(true), any(0.0))
 		if g.odd() {
 			w := g.top().path(path)
-			value = pick(g, any(g.canary(w)), any(bson.D{{Key: "$eq", Value: bson.A{"$a", g.always()}}}), any(bson.D{{Key: "$elemMatch", Value: g.filter(w, 2)}}),
-				any(bson.D{{Key: "$meta", Value: g.canary(w)}}), any(bson.D{{Key: "$slice", Value: g.canary(w)}}), any(bson.D{{Key: g.path(g.top()), Value: g.canary(w)}}))
+			value = pick(g, any(bson.D{{Key: "$eq", Value: bson.A{"$a", g.compared(shapeOf(g.root).field("a"))}}}), any(bson.D{{Key: "$elemMatch", Value: g.filter(w, 2)}}),
+				any(bson.D{{Key: "$slice", Value: g.canary(w)}}))
 		}
 		doc = append(doc, bson.E{Key: path, Value: value})
 	}
@@ -179,30 +199,106 @@ func (g *drawer) keys() any {
 	return bson.D{{Key: path, Value: 1}}
 }
 
+// bulk draws the operations of bulkWrite on any of the collections.
+func (g *drawer) bulk(add func(string, any)) {
+	var infos, ops bson.A
+	names := slices.Sorted(maps.Keys(g.roots))
+	for _, name := range names {
+		infos = append(infos, bson.D{{Key: "ns", Value: "db." + name}})
+	}
+	own := g.root
+	for range rapid.IntRange(1, 3).Draw(g.T, "operations") {
+		i := rapid.IntRange(0, len(names)-1).Draw(g.T, "namespace")
+		if g.root = nil; g.roots[names[i]] != nil {
+			g.root = g.roots[names[i]].place
+		}
+		switch pick(g, "insert", "update", "delete") {
+		case "insert":
+			ops = append(ops, bson.D{{Key: "insert", Value: i}, {Key: "document", Value: g.stored()}})
+		case "update":
+			ops = append(ops, append(bson.D{{Key: "update", Value: i}, {Key: "filter", Value: g.query()}}, g.update("updateMods")...))
+		default:
+			ops = append(ops, bson.D{{Key: "delete", Value: i}, {Key: "filter", Value: g.filter(g.top(), 0)}})
+		}
+	}
+	g.root = own
+	add("ops", ops)
+	add("nsInfo", infos)
+}
+
+// pipes draws pipelines and expressions whose constants are canaries.
+func (g *drawer) pipes() *pipes {
+	return &pipes{T: g.T, roots: g.roots, own: "c", compared: g.compared, used: map[string]bool{}, wild: g.oddities > 0}
+}
+
+// compared makes a canary that is compared with a place; none where the model does not know what the place is.
+func (g *drawer) compared(s *shape) any {
+	e := s.enc()
+	if e == nil && s.encrypts() {
+		return "x"
+	}
+	c := canary{text: fmt.Sprintf("canary%04dx", len(g.canaries)), secret: e != nil, enc: e}
+	bsonType := "string"
+	if e != nil && len(e.types) > 0 {
+		bsonType = e.types[0]
+	}
+	var v any
+	switch bsonType {
+	case "long":
+		n := int64(0x6361_6e61_7279_0000) + int64(len(g.canaries))
+		c.text, v = string(binary.LittleEndian.AppendUint64(nil, uint64(n))), n
+	case "binData":
+		v = bson.Binary{Data: []byte(c.text)}
+	case "javascript":
+		v = bson.JavaScript(c.text)
+	case "symbol":
+		v = bson.Symbol(c.text)
+	default:
+		v = c.text
+	}
+	g.canaries = append(g.canaries, c)
+	return v
+}
+
 func (g *drawer) pipeline() bson.A {
+	if g.chance(4) {
+		return g.simplePipeline()
+	}
+	stages, _ := g.pipes().pipeline(shapeOf(g.root), 4, 0)
+	if g.chance(8) {
+		near := bson.D{{Key: "near", Value: bson.A{1, 2}}, {Key: "key", Value: "plain"}, {Key: "distanceField", Value: "far"}, {Key: "query", Value: g.filter(g.top(), 1)}}
+		stages = append(bson.A{bson.D{{Key: "$geoNear", Value: near}}}, stages...)
+	}
+	if g.odd() {
+		refused := pick(g, "$out", "$merge", "$fill", "$setWindowFields", "$densify", "$search", "$vectorSearch", "$documents", "$changeStream", "$x")
+		stages = append(stages, bson.D{{Key: refused, Value: bson.D{{Key: "x", Value: g.always()}}}})
+	}
+	return stages
+}
+
+// simplePipeline draws a pipeline whose documents stay the collection's own, with stranger arguments.
+func (g *drawer) simplePipeline() bson.A {
 	pipeline := bson.A{bson.D{{Key: "$match", Value: g.filter(g.top(), 0)}}}
 	for range rapid.IntRange(0, 2).Draw(g.T, "stages") {
-		stage := pick(g, "$match", "$project", "$limit", "$sort")
+		stage := pick(g, "$match", "$limit", "$sort")
 		var argument any
 		switch stage {
 		case "$match":
 			argument = g.filter(g.top(), 0)
-		case "$project":
-			argument = g.projection()
 		case "$sort":
 			argument = g.keys()
 		default:
 			argument = int32(1)
 		}
 		if g.odd() || g.oddities > 0 && g.chance(2) {
-			stage = pick(g, "$limit", "$skip", "$sample", "$count", "$group", "$addFields", "$set", "$facet", "$lookup", "$unionWith", "$redact", "$geoNear", "$x")
+			stage = pick(g, "$limit", "$skip", "$sample", "$count", "$facet", "$lookup", "$graphLookup", "$unionWith", "$unwind", "$bucket", "$geoNear", "$x")
 			argument = g.about(g.top(), 2)
 		}
 		pipeline = append(pipeline, bson.D{{Key: stage, Value: argument}})
 	}
 	sum := any(1)
 	if g.odd() {
-		sum = bson.D{{Key: "$cond", Value: bson.A{bson.D{{Key: "$eq", Value: bson.A{"$a", g.always()}}}, 1, 0}}}
+		sum = bson.D{{Key: "$max", Value: bson.A{bson.D{{Key: "x", Value: g.compared(nil)}}}}}
 	}
 	return append(pipeline, bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: 1}, {Key: "n", Value: bson.D{{Key: "$sum", Value: sum}}}}}})
 }

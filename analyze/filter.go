@@ -1,7 +1,6 @@
 package analyze
 
 import (
-	"slices"
 	"strconv"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -19,7 +18,7 @@ var filterOperators = map[string]*rule{
 	"$alwaysTrue":  nil,
 	"$alwaysFalse": nil,
 	"$sampleRate":  nil,
-	"$expr":        ruleMatchExpr,
+	"$expr":        ruleExpressionNested, // on whole documents its argument is analysed
 	"$jsonSchema":  ruleMatchUnsupported,
 	"$text":        ruleMatchUnsupported,
 	"$where":       ruleMatchUnsupported,
@@ -68,7 +67,7 @@ func (a *analysis) condition(dst []byte, e bsonraw.Element, node *schema.Node) (
 		return a.filterOperator(dst, e, node)
 	}
 	n := a.enter(e.Key)
-	m, err := a.lookup(node, string(e.Key))
+	m, err := a.conditionPath(node, e.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -88,22 +87,41 @@ func (a *analysis) condition(dst []byte, e bsonraw.Element, node *schema.Node) (
 	return dst, err
 }
 
+// conditionPath resolves the path of a condition.
+func (a *analysis) conditionPath(node *schema.Node, path []byte) (schema.Match, error) {
+	m, err := a.lookupBytes(node, path)
+	if err == nil && m.Class == schema.Plain {
+		err = a.replaced(a.path, "")
+	}
+	return m, err
+}
+
 // filterOperator writes an operator that stands in the place of a field name.
 func (a *analysis) filterOperator(dst []byte, e bsonraw.Element, node *schema.Node) ([]byte, error) {
-	name := string(e.Key)
-	if slices.Contains(logicalOperators, name) {
+	if isLogical(e.Key) {
 		return a.filterList(dst, e, node)
 	}
-	r, known := filterOperators[name]
+	r, known := filterOperators[string(e.Key)]
 	switch {
+	case string(e.Key) == "$expr" && node == a.root:
+		return a.apart(func(a *analysis) ([]byte, error) { return a.filterExpression(dst, e) })
 	case !known:
-		return nil, a.refuse(ruleMatchUnknown, name)
+		return nil, a.refuse(ruleMatchUnknown, string(e.Key))
 	case r != nil:
-		return nil, a.refuse(r, name)
+		return nil, a.refuse(r, string(e.Key))
 	case e.IsContainer():
-		return nil, a.refuse(ruleMalformed, name)
+		return nil, a.refuse(ruleMalformed, string(e.Key))
 	}
 	return append(dst, e.Raw...), nil
+}
+
+func isLogical(key []byte) bool {
+	for _, name := range logicalOperators {
+		if string(key) == name {
+			return true
+		}
+	}
+	return false
 }
 
 // filterList writes $and, $or or $nor.

@@ -15,7 +15,7 @@ func (a *analysis) filterExact(dst, filter []byte, node *schema.Node) ([]byte, e
 		return nil, err
 	}
 	dst, start := bsonraw.Begin(dst)
-	clauses := clauseWriter{alone: conditions == 1}
+	clauses := clauseWriter{alone: conditions < 2} // none: {}, as servers refuse an empty $and
 	dst = clauses.open(dst)
 	it := bsonraw.Iterate(filter)
 	for it.Next() {
@@ -41,7 +41,7 @@ func (a *analysis) conditionExact(dst []byte, e bsonraw.Element, node *schema.No
 		return clauses.end(dst, start), nil
 	}
 	n := a.enter(e.Key)
-	m, err := a.lookup(node, string(e.Key))
+	m, err := a.conditionPath(node, e.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (a *analysis) conditionExact(dst []byte, e bsonraw.Element, node *schema.No
 		var start, field int
 		dst, start = clauses.begin(dst)
 		dst, field = bsonraw.BeginDocument(dst, e.Key)
-		if dst, err = a.operator(dst, it.Element, it.Element.Key, m); err != nil {
+		if dst, err = a.operator(dst, it.Element, m); err != nil {
 			return nil, err
 		}
 		dst = clauses.end(bsonraw.End(dst, field), start)

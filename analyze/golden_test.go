@@ -110,7 +110,13 @@ func answer(t *testing.T, schemas map[string]*schema.Schema, cmd bson.Raw) strin
 	return "minimal " + minimal + "\nexact   " + exact
 }
 
+// rewritten takes the namespaces without a schema in the file for ones that encrypt nothing, but for db.missing.
 func rewritten(t *testing.T, target analyze.Target, cmd bson.Raw, schemas map[string]*schema.Schema, rewrite analyze.Rewrite) string {
+	for _, ns := range target.Namespaces {
+		if _, given := schemas[ns]; !given && ns != "db.missing" {
+			schemas[ns] = nil
+		}
+	}
 	res, err := analyze.Command(nil, target, cmd, schemas, analyze.Markings{}, analyze.Options{Rewrite: rewrite})
 	switch {
 	case err != nil:

@@ -24,20 +24,24 @@ func (a *analysis) documents(dst []byte, e bsonraw.Element) ([]byte, error) {
 	dst, start := bsonraw.BeginArray(dst, e.Key)
 	it := bsonraw.Iterate(e.Value)
 	for it.Next() {
-		doc := it.Element
-		if doc.Type != bson.TypeEmbeddedDocument {
-			return nil, a.refuse(ruleMalformed, "documents")
-		}
-		if err := a.needsID(doc.Value); err != nil {
-			return nil, err
-		}
 		var err error
-		dst = bsonraw.AppendKey(dst, doc.Type, doc.Key)
-		if dst, err = a.fields(dst, doc.Value, a.root, document{whole: doc.Value, inserted: true}); err != nil {
+		if dst, err = a.document(dst, it.Element); err != nil {
 			return nil, err
 		}
 	}
 	return bsonraw.End(dst, start), it.Err
+}
+
+// document writes one document to insert.
+func (a *analysis) document(dst []byte, e bsonraw.Element) ([]byte, error) {
+	if e.Type != bson.TypeEmbeddedDocument {
+		return nil, a.refuse(ruleMalformed, "document")
+	}
+	if err := a.needsID(e.Value); err != nil {
+		return nil, err
+	}
+	a.op = ""
+	return a.fields(bsonraw.AppendKey(dst, e.Type, e.Key), e.Value, a.root, document{whole: e.Value, inserted: true})
 }
 
 // needsID refuses a document without _id when the schema encrypts _id: the server would generate one in clear.
@@ -78,7 +82,7 @@ func (a *analysis) field(dst []byte, e bsonraw.Element, node *schema.Node, in do
 	}
 	n := a.enter(e.Key)
 	if child.Encrypted() == nil && bytes.IndexByte(e.Key, '.') >= 0 {
-		m, err := node.Lookup(string(e.Key))
+		m, err := node.LookupBytes(e.Key)
 		if err != nil {
 			return nil, err
 		}

@@ -17,44 +17,45 @@ var matchOperators = []operator{
 	{names: []string{"$in", "$nin"}, plain: decision{verb: pass}, deterministic: decision{verb: sealEach},
 		random: no(ruleRandomEquality), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
 	{names: []string{"$all"}, plain: decision{verb: pass}, deterministic: no(ruleMatchOperator),
-		random: no(ruleMatchOperator), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
+		random: no(ruleMatchRandom), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
 	{names: []string{"$not"}, plain: decision{verb: negate}, deterministic: decision{verb: negate},
 		random: decision{verb: negate}, prefix: decision{verb: negate}, below: no(ruleBelowEncrypted)},
 	{names: []string{"$exists"}, plain: decision{verb: pass}, deterministic: onlyFlag(),
 		random: onlyFlag(), prefix: onlyFlag(), below: no(ruleBelowEncrypted)},
 	{names: []string{"$gt", "$gte", "$lt", "$lte"}, plain: decision{verb: pass}, deterministic: no(ruleMatchOperator),
-		random: no(ruleMatchOperator), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
+		random: no(ruleMatchRandom), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
 	{names: []string{"$elemMatch"}, plain: decision{verb: element}, deterministic: no(ruleMatchOperator),
-		random: no(ruleMatchOperator), prefix: decision{verb: element}, below: no(ruleBelowEncrypted)},
+		random: no(ruleMatchRandom), prefix: decision{verb: element}, below: no(ruleBelowEncrypted)},
 	{names: []string{"$regex", "$options"}, plain: decision{verb: pass}, deterministic: no(ruleRegex),
-		random: no(ruleRegex), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
+		random: no(ruleMatchRandom), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
 	// $type would see binData where the application expects its own type.
-	{names: []string{"$type"}, plain: decision{verb: pass}, deterministic: no(ruleMatchOperator),
-		random: no(ruleMatchOperator), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
+	{names: []string{"$type"}, plain: decision{verb: pass}, deterministic: decision{typeNames, ruleMatchType},
+		random: decision{typeNames, ruleMatchType}, prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
 	{names: []string{"$mod", "$size", "$bitsAllClear", "$bitsAllSet", "$bitsAnyClear", "$bitsAnySet"},
-		plain: decision{verb: pass}, deterministic: no(ruleMatchOperator), random: no(ruleMatchOperator),
+		plain: decision{verb: pass}, deterministic: no(ruleMatchOperator), random: no(ruleMatchRandom),
 		prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
 	// A place is a document, {type: …, coordinates: …}, so at a prefix the encrypted fields may be the coordinates.
 	{names: []string{"$near", "$nearSphere", "$maxDistance", "$minDistance", "$geoWithin", "$geoIntersects", "$within"},
-		plain: decision{verb: pass}, deterministic: no(ruleMatchOperator), random: no(ruleMatchOperator),
+		plain: decision{verb: pass}, deterministic: no(ruleMatchOperator), random: no(ruleMatchRandom),
 		prefix: no(ruleMatchOperator), below: no(ruleBelowEncrypted)},
 }
 
 // implicit writes {field: value}: an equality, or a match against a regular expression.
 func (a *analysis) implicit(dst []byte, e bsonraw.Element, m schema.Match) ([]byte, error) {
-	op := bsonraw.Element{Type: e.Type, Key: []byte("$eq"), Value: e.Value, Raw: e.Raw}
+	name := "$eq"
 	if e.Type == bson.TypeRegex {
-		op.Key = []byte("$regex")
+		name = "$regex"
 	}
-	if a.rewrite == Exact && e.Type != bson.TypeRegex {
-		dst, start := bsonraw.BeginDocument(dst, e.Key)
-		dst, err := a.operator(dst, op, op.Key, m)
-		if err != nil {
-			return nil, err
-		}
-		return bsonraw.End(dst, start), nil
+	row := byName(matchOperators, name)
+	if a.rewrite == Minimal || e.Type == bson.TypeRegex {
+		return a.matched(dst, row, name, e.Key, e.RawValue(), m)
 	}
-	return a.operator(dst, op, e.Key, m)
+	dst, start := bsonraw.BeginDocument(dst, e.Key)
+	dst, err := a.matched(dst, row, name, []byte(name), e.RawValue(), m)
+	if err != nil {
+		return nil, err
+	}
+	return bsonraw.End(dst, start), nil
 }
 
 // operators writes an operator document such as {$gt: 1, $lt: 5}, without the key it stands under.
@@ -63,30 +64,37 @@ func (a *analysis) operators(dst, doc []byte, m schema.Match) ([]byte, error) {
 	it := bsonraw.Iterate(doc)
 	for it.Next() {
 		var err error
-		if dst, err = a.operator(dst, it.Element, it.Element.Key, m); err != nil {
+		if dst, err = a.operator(dst, it.Element, m); err != nil {
 			return nil, err
 		}
 	}
 	return bsonraw.End(dst, start), it.Err
 }
 
-// operator decides one match operator on a field of class m.Class and writes its argument under the name key.
-func (a *analysis) operator(dst []byte, op bsonraw.Element, key []byte, m schema.Match) ([]byte, error) {
-	name := string(op.Key)
-	row := byName(matchOperators, name)
+// operator writes one match operator on a field of class m.Class.
+func (a *analysis) operator(dst []byte, op bsonraw.Element, m schema.Match) ([]byte, error) {
+	row, name := named(matchOperators, string(op.Key))
 	if row == nil {
-		return nil, a.refuse(ruleMatchUnknown, name)
+		return nil, a.refuse(ruleMatchUnknown, string(op.Key))
 	}
+	return a.matched(dst, row, name, op.Key, op.RawValue(), m)
+}
+
+// matched decides the operator row, called name, on a field of class m.Class and writes its argument v under key.
+func (a *analysis) matched(dst []byte, row *operator, name string, key []byte, v bson.RawValue, m schema.Match) ([]byte, error) {
 	d := row.on(m.Class)
 	if a.forbid != nil && d.verb != flagOnly && (m.Class == schema.Deterministic || m.Class == schema.Random) {
 		return nil, a.refuse(a.forbid, name)
 	}
-	v := op.RawValue()
 	a.op = name
 	switch d.verb {
 	case pass:
 	case flagOnly:
 		if !isFlag(v) {
+			return nil, a.refuse(d.rule, name)
+		}
+	case typeNames:
+		if a.allow&AllowType == 0 || !isTypeNames(v) {
 			return nil, a.refuse(d.rule, name)
 		}
 	case scalarOnly:
@@ -139,10 +147,7 @@ func (a *analysis) sealList(dst, key []byte, field *schema.Encrypted, list bson.
 func (a *analysis) negated(dst, key []byte, v bson.RawValue, m schema.Match) ([]byte, error) {
 	switch v.Type {
 	case bson.TypeRegex:
-		if m.Class == schema.Deterministic || m.Class == schema.Random {
-			return nil, a.refuse(ruleRegex, "$not")
-		}
-		return bsonraw.AppendValue(dst, key, v), nil
+		return a.matched(dst, byName(matchOperators, "$regex"), "$not", key, v, m)
 	case bson.TypeEmbeddedDocument:
 		if err := a.nest(); err != nil {
 			return nil, err

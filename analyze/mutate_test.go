@@ -74,7 +74,11 @@ func TestMutatedCommands(t *testing.T) {
 			if err != nil || target.Disposition != analyze.Analysed {
 				continue
 			}
-			schemas := map[string]*schema.Schema{target.Namespaces[0]: compiled}
+			schemas := map[string]*schema.Schema{}
+			for _, ns := range target.Namespaces {
+				schemas[ns] = nil
+			}
+			schemas[target.Namespaces[0]] = compiled
 			for _, rewrite := range []analyze.Rewrite{analyze.Minimal, analyze.Exact} {
 				res, err := analyze.Command(nil, target, cmd, schemas, &recorder{}, analyze.Options{Rewrite: rewrite})
 				if err != nil {

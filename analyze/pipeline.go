@@ -1,189 +1,187 @@
 package analyze
 
 import (
+	"strings"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
+	"github.com/fieldcrypt/fieldcrypt/schema"
 )
 
-// stage is what to do with an aggregation stage over a collection that encrypts. Stages that are not here are refused.
-type stage int
+// maxStages is how many stages the pipelines of one command may have in all. Source: MongoDB manual, "Aggregation Pipeline Limits".
+const maxStages = 1000
 
-const (
-	stageMatch   stage = iota // its argument is a filter
-	stageNumber               // its argument is a number; it leaves every field what it is
-	stageSample               // its argument is {size: number}; it leaves every field what it is
-	stageSort                 // its argument is a sort specification
-	stageProject              // including and excluding fields leaves every field what it is
-	stageCount                // what comes out has no encrypted field
-	stageGroup                // counting only; what comes out has no encrypted field
-)
+var rulePipelineLong = &rule{"pipeline-too-long", "the command has more than 1000 aggregation stages", "use fewer stages", 0}
 
-var stages = map[string]stage{
-	"$match":   stageMatch,
-	"$limit":   stageNumber,
-	"$skip":    stageNumber,
-	"$sample":  stageSample,
-	"$sort":    stageSort,
-	"$project": stageProject,
-	"$count":   stageCount,
-	"$group":   stageGroup,
+// pipeline is the walk over one pipeline, that of a command or one inside a stage: root is what the stages so far have made of the
+// documents.
+type pipeline struct {
+	*analysis
+	collection collection // that it reads
+	count      int        // stages so far, those inside others included
 }
 
 // pipeline writes the pipeline of aggregate. In Exact mode one without a sealed value stays as it is.
 func (a *analysis) pipeline(dst []byte, e bsonraw.Element) ([]byte, error) {
-	if e.Type != bson.TypeArray {
-		return nil, a.refuse(ruleMalformed, "pipeline")
+	mark, before := len(dst), a.sealed
+	p := &pipeline{analysis: a, collection: collection{a.target.Namespaces[0], a.schema}}
+	dst, _, err := p.over(dst, e, p.collection)
+	if err != nil {
+		return nil, err
 	}
-	mark, before, root := len(dst), a.sealed, a.root
-	defer func() { a.root = root }()
+	return a.unchangedUnlessSealed(dst, mark, before, e.Raw), nil
+}
+
+// stages writes the pipeline e over documents like root, and gives the documents that come out.
+func (p *pipeline) stages(dst []byte, e bsonraw.Element, root *schema.Node) (out []byte, result *schema.Node, err error) {
+	if e.Type != bson.TypeArray {
+		return nil, nil, p.refuse(ruleMalformed, "pipeline")
+	}
+	if err := p.nest(); err != nil {
+		return nil, nil, err
+	}
+	around := p.root
+	p.root = root
+	defer func() {
+		p.root = around
+		p.depth--
+	}()
 	dst, start := bsonraw.BeginArray(dst, e.Key)
 	it := bsonraw.Iterate(e.Value)
 	for it.Next() {
-		if it.Element.Type != bson.TypeEmbeddedDocument {
-			return nil, a.refuse(ruleMalformed, "pipeline")
+		p.count++
+		switch {
+		case p.count > maxStages:
+			return nil, nil, p.refuse(rulePipelineLong, "pipeline")
+		case it.Element.Type != bson.TypeEmbeddedDocument:
+			return nil, nil, p.refuse(ruleMalformed, "pipeline")
 		}
-		var err error
 		dst = bsonraw.AppendKey(dst, it.Element.Type, it.Element.Key)
-		if dst, err = a.stage(dst, it.Element.Value); err != nil {
-			return nil, err
+		if dst, err = p.stage(dst, it.Element.Value); err != nil {
+			return nil, nil, err
 		}
 	}
-	if it.Err != nil {
-		return nil, it.Err
-	}
-	return a.unchangedUnlessSealed(bsonraw.End(dst, start), mark, before, e.Raw), nil
+	return bsonraw.End(dst, start), p.root, it.Err
 }
 
-// stage writes one stage, a document with the stage's name as its only field.
-func (a *analysis) stage(dst, doc []byte) ([]byte, error) {
+// stage writes one stage, a document with the stage's name as its only field, and makes root what comes out of it.
+func (p *pipeline) stage(dst, doc []byte) ([]byte, error) {
 	it := bsonraw.Iterate(doc)
 	if !it.Next() {
-		return nil, orError(it.Err, a.refuse(ruleMalformed, "pipeline"))
+		return nil, orError(it.Err, p.refuse(ruleMalformed, "pipeline"))
 	}
 	e := it.Element
 	if it.Next() || it.Err != nil {
-		return nil, orError(it.Err, a.refuse(ruleMalformed, "pipeline"))
-	}
-	kind, known := stages[string(e.Key)]
-	if !known {
-		return nil, a.refuse(ruleStage, string(e.Key))
+		return nil, orError(it.Err, p.refuse(ruleMalformed, "pipeline"))
 	}
 	dst, start := bsonraw.Begin(dst)
-	dst, err := a.stageBody(dst, e, kind)
+	dst, err := p.stageBody(dst, e, stages[string(e.Key)])
 	if err != nil {
 		return nil, err
 	}
 	return bsonraw.End(dst, start), nil
 }
 
-func (a *analysis) stageBody(dst []byte, e bsonraw.Element, kind stage) ([]byte, error) {
-	v := e.RawValue()
-	var err error
+func (p *pipeline) stageBody(dst []byte, e bsonraw.Element, kind stage) ([]byte, error) {
 	switch kind {
 	case stageMatch:
-		return a.query(bsonraw.AppendKey(dst, v.Type, e.Key), v)
-	case stageNumber:
-		if !isNumber(v) {
-			err = a.refuse(ruleMalformed, string(e.Key))
-		}
-	case stageSample:
-		err = a.sample(v)
-	case stageSort:
-		err = a.sort(v)
-	case stageProject:
-		err = a.projection(v)
-	case stageCount:
-		if v.Type != bson.TypeString {
-			err = a.refuse(ruleMalformed, "$count")
-		}
-		a.root = nil
+		return p.query(bsonraw.AppendKey(dst, e.Type, e.Key), e.RawValue())
+	case stageProject, stageAddFields:
+		return p.reshape(dst, e)
+	case stageReplaceRoot:
+		return p.replaceRoot(dst, e)
+	case stageReplaceWith:
+		return p.replaceWith(dst, e, e.Key)
+	case stageRedact:
+		return p.redactStage(dst, e)
 	case stageGroup:
-		a.root = nil
-		return a.group(dst, e)
+		return p.group(dst, e)
+	case stageSortByCount:
+		return p.sortByCount(dst, e)
+	case stageBucket, stageBucketAuto:
+		return p.bucket(dst, e)
+	case stageGeoNear:
+		return p.geoNear(dst, e)
+	case stageLookup:
+		return p.lookupStage(dst, e)
+	case stageGraphLookup:
+		return p.graphLookup(dst, e)
+	case stageUnionWith:
+		return p.unionWith(dst, e)
+	case stageFacet:
+		return p.facet(dst, e)
 	}
-	if err != nil {
+	if err := p.simpleStage(e, kind); err != nil {
 		return nil, err
 	}
 	return append(dst, e.Raw...), nil
 }
 
+// simpleStage checks a stage in which there is nothing to seal.
+func (p *pipeline) simpleStage(e bsonraw.Element, kind stage) error {
+	switch kind {
+	case stageNumber:
+		if !isNumber(e.RawValue()) {
+			return p.refuse(ruleMalformed, string(e.Key))
+		}
+		return nil
+	case stageSample:
+		return p.sample(e.RawValue())
+	case stageSort:
+		return p.sort(e.RawValue())
+	case stageUnset:
+		return p.unset(e)
+	case stageUnwind:
+		return p.unwind(e)
+	case stageCount:
+		name, isString := e.RawValue().StringValueOK()
+		if !isString || strings.HasPrefix(name, "$") {
+			return p.refuse(ruleMalformed, "$count")
+		}
+		p.root = nil
+		return nil
+	case stageStats:
+		p.root = nil
+		return p.stats(e)
+	default:
+		return p.refuse(ruleStage, string(e.Key))
+	}
+}
+
 // sample checks {size: number}.
-func (a *analysis) sample(v bson.RawValue) error {
+func (p *pipeline) sample(v bson.RawValue) error {
 	if v.Type != bson.TypeEmbeddedDocument {
-		return a.refuse(ruleMalformed, "$sample")
+		return p.refuse(ruleMalformed, "$sample")
 	}
 	it := bsonraw.Iterate(v.Value)
 	for it.Next() {
 		if string(it.Element.Key) != "size" || !isNumber(it.Element.RawValue()) {
-			return a.refuse(ruleMalformed, "$sample")
+			return p.refuse(ruleMalformed, "$sample")
 		}
 	}
 	return it.Err
 }
 
-// group writes a $group that only counts, which is what the drivers' CountDocuments sends: {_id: constant, n: {$sum: constant}}.
-func (a *analysis) group(dst []byte, e bsonraw.Element) ([]byte, error) {
+// stats checks the argument of $collStats or $indexStats: documents of flags and numbers.
+func (p *pipeline) stats(e bsonraw.Element) error {
 	if e.Type != bson.TypeEmbeddedDocument {
-		return nil, a.refuse(ruleMalformed, "$group")
+		return p.refuse(ruleMalformed, string(e.Key))
 	}
-	dst, start := bsonraw.BeginDocument(dst, e.Key)
 	it := bsonraw.Iterate(e.Value)
 	for it.Next() {
-		var err error
-		if string(it.Element.Key) == "_id" {
-			dst, err = a.constant(dst, it.Element)
-		} else {
-			dst, err = a.counter(dst, it.Element)
+		if it.Element.Type != bson.TypeEmbeddedDocument {
+			return p.refuse(ruleMalformed, string(e.Key))
 		}
-		if err != nil {
-			return nil, err
+		options := bsonraw.Iterate(it.Element.Value)
+		for options.Next() {
+			if v := options.Element.RawValue(); !isNumber(v) && v.Type != bson.TypeBoolean {
+				return p.refuse(ruleMalformed, string(e.Key))
+			}
+		}
+		if options.Err != nil {
+			return options.Err
 		}
 	}
-	return bsonraw.End(dst, start), it.Err
-}
-
-// counter writes {name: {$sum: constant}} or {name: {$count: {}}}.
-func (a *analysis) counter(dst []byte, e bsonraw.Element) ([]byte, error) {
-	if e.Type != bson.TypeEmbeddedDocument {
-		return nil, a.refuse(ruleGroup, "$group")
-	}
-	it := bsonraw.Iterate(e.Value)
-	if !it.Next() {
-		return nil, orError(it.Err, a.refuse(ruleGroup, "$group"))
-	}
-	accumulator := it.Element
-	if it.Next() || it.Err != nil {
-		return nil, orError(it.Err, a.refuse(ruleGroup, "$group"))
-	}
-	switch string(accumulator.Key) {
-	case "$count":
-		if accumulator.Type != bson.TypeEmbeddedDocument || len(accumulator.Value) != 5 {
-			return nil, a.refuse(ruleGroup, "$count")
-		}
-		return append(dst, e.Raw...), nil
-	case "$sum":
-		dst, start := bsonraw.BeginDocument(dst, e.Key)
-		dst, err := a.constant(dst, accumulator)
-		if err != nil {
-			return nil, err
-		}
-		return bsonraw.End(dst, start), nil
-	}
-	return nil, a.refuse(ruleGroup, string(accumulator.Key))
-}
-
-// constant writes a number or null in the place of an expression; anything else might refer to a field. Exact writes
-// {$const: …} once the pipeline has a sealed value.
-func (a *analysis) constant(dst []byte, e bsonraw.Element) ([]byte, error) {
-	switch e.Type {
-	case bson.TypeNull, bson.TypeBoolean, bson.TypeInt32, bson.TypeInt64, bson.TypeDouble:
-	default:
-		return nil, a.refuse(ruleGroup, "$group")
-	}
-	if a.rewrite == Minimal {
-		return append(dst, e.Raw...), nil
-	}
-	dst, start := bsonraw.BeginDocument(dst, e.Key)
-	return bsonraw.End(bsonraw.AppendValue(dst, "$const", e.RawValue()), start), nil
+	return it.Err
 }

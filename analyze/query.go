@@ -1,8 +1,6 @@
 package analyze
 
 import (
-	"strings"
-
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
@@ -10,35 +8,26 @@ import (
 )
 
 // sort checks a sort specification: ordering by ciphertext would give another result than by value.
-func (a *analysis) sort(v bson.RawValue) error { return a.plainPaths(v, ruleSort, "sort") }
+func (a *analysis) sort(v bson.RawValue) error { return a.plainPaths(v, "sort", ruleSort, AllowSort) }
 
 // bounds checks min and max, which hold index bounds by path.
 func (a *analysis) bounds(name string, v bson.RawValue) error {
-	return a.plainPaths(v, ruleBounds, name)
+	return a.plainPaths(v, name, ruleBounds, 0)
 }
 
-// plainPaths refuses with r a document one of whose paths reaches an encrypted field.
-func (a *analysis) plainPaths(v bson.RawValue, r *rule, name string) error {
+// plainPaths refuses with r a document one of whose paths reaches an encrypted field. With the relaxation unless it may reach one,
+// but give no more than a number for it.
+func (a *analysis) plainPaths(v bson.RawValue, name string, r *rule, unless Relaxation) error {
 	return a.eachPath(v, name, func(e bsonraw.Element, class schema.Class) error {
 		switch {
-		case class != schema.Plain:
+		case class == schema.Unknown:
+			return a.refuse(ruleUnknown, name)
+		case class == schema.Below:
+			return a.refuse(ruleBelowEncrypted, name)
+		case class != schema.Plain && a.allow&unless == 0:
 			return a.refuse(r, name)
-		case isOperator(e.Key) && !isNumber(e.RawValue()): // $natural: 1 is all there is
+		case (class != schema.Plain || isOperator(e.Key)) && !isNumber(e.RawValue()): // of the operators, $natural: 1 is all there is
 			return a.refuse(ruleMalformed, name)
-		}
-		return nil
-	})
-}
-
-// indexKeys checks {path: 1, path: "hashed", …}, an index given by its keys: over an encrypted field anything but a direction or
-// a kind of index could be a value of the field. It also passes an index's name.
-func (a *analysis) indexKeys(v bson.RawValue, name string) error {
-	if v.Type == bson.TypeString {
-		return nil
-	}
-	return a.eachPath(v, name, func(e bsonraw.Element, class schema.Class) error {
-		if kind := e.RawValue(); !isNumber(kind) && (class != schema.Plain && !isIndexKind(kind) || e.IsContainer()) {
-			return a.refuse(ruleIndexKey, name)
 		}
 		return nil
 	})
@@ -52,7 +41,7 @@ func (a *analysis) eachPath(v bson.RawValue, name string, check func(bsonraw.Ele
 	it := bsonraw.Iterate(v.Value)
 	for it.Next() {
 		n := a.enter(it.Element.Key)
-		m, err := a.lookup(a.root, string(it.Element.Key))
+		m, err := a.lookupBytes(a.root, it.Element.Key)
 		if err != nil {
 			return err
 		}
@@ -62,97 +51,6 @@ func (a *analysis) eachPath(v bson.RawValue, name string, check func(bsonraw.Ele
 		a.leave(n)
 	}
 	return it.Err
-}
-
-func isIndexKind(v bson.RawValue) bool {
-	kind, _ := v.StringValueOK()
-	switch kind {
-	case "text", "hashed", "2d", "2dsphere":
-		return true
-	}
-	return false
-}
-
-// projection checks a projection (of find, findAndModify or $project): including and excluding fields carries no value and is
-// right for every field that the server can see; anything computed is refused.
-func (a *analysis) projection(v bson.RawValue) error {
-	if v.Type != bson.TypeEmbeddedDocument {
-		return a.refuse(ruleMalformed, "projection")
-	}
-	if err := a.nest(); err != nil {
-		return err
-	}
-	defer func() { a.depth-- }()
-	it := bsonraw.Iterate(v.Value)
-	for it.Next() {
-		e := it.Element
-		n := a.enter(e.Key)
-		if err := a.projected(e); err != nil {
-			return err
-		}
-		a.leave(n)
-	}
-	return it.Err
-}
-
-func (a *analysis) projected(e bsonraw.Element) error {
-	if isOperator(e.Key) || strings.Contains(string(e.Key), ".$") {
-		return a.refuse(ruleProjection, string(e.Key))
-	}
-	if e.Type == bson.TypeEmbeddedDocument {
-		operators, err := isOperatorDocument(e.Value)
-		if err != nil {
-			return err
-		}
-		if operators {
-			return a.projectedOperator(e)
-		}
-		return a.projection(e.RawValue())
-	}
-	if v := e.RawValue(); v.Type != bson.TypeBoolean && !isNumber(v) {
-		return a.refuse(ruleProjection, "")
-	}
-	m, err := a.lookup(a.root, string(a.path))
-	if err == nil && m.Class == schema.Below {
-		// The server sees no fields there: it would neither include nor exclude any.
-		err = a.refuse(ruleBelowEncrypted, "projection")
-	}
-	return err
-}
-
-// projectedOperator passes {$meta: "…"} and {$slice: number(s)} on a field with nothing encrypted at or below it.
-func (a *analysis) projectedOperator(e bsonraw.Element) error {
-	it := bsonraw.Iterate(e.Value)
-	if !it.Next() {
-		return it.Err
-	}
-	name, v := string(it.Element.Key), it.Element.RawValue()
-	m, err := a.lookup(a.root, string(a.path))
-	if err != nil {
-		return err
-	}
-	meta := name == "$meta" && v.Type == bson.TypeString
-	slice := name == "$slice" && (isNumber(v) || isNumbers(v))
-	if m.Class != schema.Plain || !meta && !slice {
-		return a.refuse(ruleProjection, name)
-	}
-	if it.Next() {
-		return a.refuse(ruleProjection, string(it.Element.Key))
-	}
-	return it.Err
-}
-
-func isNumbers(v bson.RawValue) bool {
-	if v.Type != bson.TypeArray {
-		return false
-	}
-	it := bsonraw.Iterate(v.Value)
-	for it.Next() {
-		if !isNumber(it.Element.RawValue()) {
-			return false
-		}
-	}
-	return it.Err == nil
 }
 
 // distinctKey checks the key of distinct: equal values must have equal ciphertexts.

@@ -66,13 +66,13 @@ func countReplaced(t *rapid.T, in, out []byte) int {
 }
 
 // checkIdempotent analyses a result again: encrypted values are never encrypted twice.
-func checkIdempotent(t *rapid.T, res outcome, s *schema.Schema) {
+func checkIdempotent(t *rapid.T, res outcome, schemas map[string]*schema.Schema) {
 	r := &recorder{}
 	target, err := analyze.Classify("db", res.Command)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := analyze.Command(nil, target, res.Command, map[string]*schema.Schema{"db.c": s}, r, analyze.Options{})
+	again, err := analyze.Command(nil, target, res.Command, schemas, r, analyze.Options{})
 	if err == nil && (again.HasPlaceholders || len(r.sealed) > 0) {
 		t.Fatalf("sealed twice: %v", res.Command)
 	}

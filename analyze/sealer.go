@@ -45,7 +45,7 @@ func (a *analysis) seal(dst []byte, field *schema.Encrypted, v bson.RawValue) ([
 	dst, start := bsonraw.BeginBinary(dst)
 	dst, err := a.sealer.Seal(dst, field, v)
 	if err != nil {
-		return nil, fmt.Errorf("sealing field %q: %w", a.path, err)
+		return nil, fmt.Errorf("sealing field %q: %w", string(a.path), err)
 	}
 	a.sealed++
 	return bsonraw.EndBinary(dst, start), nil
@@ -66,15 +66,21 @@ func (a *analysis) sealable(field *schema.Encrypted, v bson.RawValue) error {
 	if field.Types != 0 {
 		err.Message += " because schema requires that type is one of: [ " + field.Types.String() + " ]"
 	}
-	err.Hint = typeHint(field, v.Type, got)
+	err.Hint = typeHint(field, v.Type, got, a.stores())
 	return err
 }
 
+// stores says whether the value at hand is to be stored, not compared with.
+func (a *analysis) stores() bool { return a.op == "" || a.op == "$set" || a.op == "$setOnInsert" }
+
 // typeHint names the fix for the common mistakes.
-func typeHint(field *schema.Encrypted, t bson.Type, got string) string {
+func typeHint(field *schema.Encrypted, t bson.Type, got string, stored bool) string {
 	numeric := t == bson.TypeInt32 || t == bson.TypeInt64 || t == bson.TypeDouble || t == bson.TypeDecimal128
 	switch {
 	case t == bson.TypeNull || t == bson.TypeUndefined:
+		if !stored {
+			return "null is never encrypted: ask {$exists: false} for a missing field"
+		}
 		return "null is never encrypted: leave the field out, or take it away with $unset; ask for it with $exists"
 	case field.Types == 0:
 		return got + " cannot be encrypted with " + field.Algorithm.String()
@@ -82,8 +88,10 @@ func typeHint(field *schema.Encrypted, t bson.Type, got string) string {
 		return "equal numbers of different types have different ciphertexts: send the value as a 64-bit integer (long)"
 	case numeric && t != bson.TypeInt32 && field.Types.Has(bson.TypeInt32):
 		return "equal numbers of different types have different ciphertexts: send the value as a 32-bit integer (int)"
+	case t == bson.TypeArray && stored:
+		return "store one value, or encrypt the array whole: algorithm Random and bsonType array in the schema"
 	case t == bson.TypeArray:
-		return "the field is encrypted whole: send one value; for any of several use $in, for an array encrypt it whole (random, bsonType array)"
+		return "compare with one value, or with $in for any of several"
 	default:
 		return "send a value of type " + field.Types.String()
 	}

@@ -1,8 +1,7 @@
 package analyze
 
 import (
-	"slices"
-	"strings"
+	"bytes"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -16,23 +15,23 @@ import (
 // field. $setOnInsert is sealed like $set: it stores a value just so.
 var updateOperators = []operator{
 	{names: []string{"$set", "$setOnInsert"}, plain: decision{verb: pass}, deterministic: decision{verb: sealValue},
-		random: decision{verb: sealValue}, prefix: decision{verb: walk}, below: no(ruleBelowEncrypted)},
+		random: decision{verb: sealValue}, prefix: decision{verb: walk}, below: no(ruleUpdateBelow)},
 	// The server ignores the argument of $unset, but it would see it.
 	{names: []string{"$unset"}, plain: decision{verb: pass}, deterministic: onlyFlag(),
-		random: onlyFlag(), prefix: onlyFlag(), below: no(ruleBelowEncrypted)},
+		random: onlyFlag(), prefix: onlyFlag(), below: no(ruleUpdateBelow)},
 	{names: []string{"$rename"}, plain: decision{verb: rename}, deterministic: decision{verb: rename},
-		random: decision{verb: rename}, prefix: no(ruleRename), below: no(ruleBelowEncrypted)},
+		random: decision{verb: rename}, prefix: no(ruleRename), below: no(ruleUpdateBelow)},
 	{names: []string{"$inc", "$mul"}, plain: decision{verb: pass}, deterministic: no(ruleIncMul),
-		random: no(ruleIncMul), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
+		random: no(ruleIncMul), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleUpdateBelow)},
 	{names: []string{"$max", "$min"}, plain: decision{verb: pass}, deterministic: no(ruleMaxMin),
-		random: no(ruleMaxMin), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleBelowEncrypted)},
+		random: no(ruleMaxMin), prefix: decision{scalarOnly, rulePrefixLiteral}, below: no(ruleUpdateBelow)},
 	{names: []string{"$currentDate"}, plain: decision{verb: pass}, deterministic: no(ruleCurrentDate),
-		random: no(ruleCurrentDate), prefix: onlyFlag(), below: no(ruleBelowEncrypted)},
+		random: no(ruleCurrentDate), prefix: onlyFlag(), below: no(ruleUpdateBelow)},
 	{names: []string{"$addToSet", "$pop", "$pull", "$pullAll", "$push", "$pushAll"}, plain: decision{verb: pass},
 		deterministic: no(ruleArrayOperator), random: no(ruleArrayOperator),
-		prefix: no(ruleArrayAtPrefix), below: no(ruleBelowEncrypted)},
+		prefix: no(ruleArrayAtPrefix), below: no(ruleUpdateBelow)},
 	{names: []string{"$bit"}, plain: decision{verb: pass}, deterministic: no(ruleUpdateOp),
-		random: no(ruleUpdateOp), prefix: no(ruleUpdateOp), below: no(ruleBelowEncrypted)},
+		random: no(ruleUpdateOp), prefix: no(ruleUpdateOp), below: no(ruleUpdateBelow)},
 }
 
 // update writes the modification of an update: a replacement document or update operators.
@@ -65,33 +64,32 @@ func (a *analysis) updateOperators(dst, update []byte) ([]byte, error) {
 	dst, start := bsonraw.Begin(dst)
 	it := bsonraw.Iterate(update)
 	for it.Next() {
-		name := string(it.Element.Key)
-		row := byName(updateOperators, name)
-		if row == nil {
-			return nil, a.refuse(ruleUpdateUnknown, name)
-		}
-		if it.Element.Type != bson.TypeEmbeddedDocument {
+		row, name := named(updateOperators, string(it.Element.Key))
+		switch {
+		case row == nil:
+			return nil, a.refuse(ruleUpdateUnknown, string(it.Element.Key))
+		case it.Element.Type != bson.TypeEmbeddedDocument:
 			return nil, a.refuse(ruleMalformed, name)
 		}
 		var err error
-		if dst, err = a.modifications(dst, it.Element, row); err != nil {
+		if dst, err = a.modifications(dst, it.Element.Value, row, name); err != nil {
 			return nil, err
 		}
 	}
 	return bsonraw.End(dst, start), it.Err
 }
 
-// modifications writes one update operator with its {path: argument} pairs.
-func (a *analysis) modifications(dst []byte, op bsonraw.Element, row *operator) ([]byte, error) {
-	dst, start := bsonraw.BeginDocument(dst, op.Key)
-	it := bsonraw.Iterate(op.Value)
+// modifications writes the update operator row, called name, with its {path: argument} pairs.
+func (a *analysis) modifications(dst, pairs []byte, row *operator, name string) ([]byte, error) {
+	dst, start := bsonraw.BeginDocument(dst, name)
+	it := bsonraw.Iterate(pairs)
 	for it.Next() {
 		n := a.enter(it.Element.Key)
-		m, err := a.updatePath(string(it.Element.Key))
+		m, err := a.updatePath(it.Element.Key)
 		if err != nil {
 			return nil, err
 		}
-		if dst, err = a.modification(dst, it.Element, string(op.Key), row.on(m.Class), m); err != nil {
+		if dst, err = a.modification(dst, it.Element, name, row.on(m.Class), m); err != nil {
 			return nil, err
 		}
 		a.leave(n)
@@ -130,7 +128,7 @@ func (a *analysis) renamed(dst []byte, e bsonraw.Element, from schema.Match) ([]
 	if target.Type != bson.TypeString {
 		return nil, a.refuse(ruleMalformed, "$rename")
 	}
-	to, err := a.updatePath(target.StringValue())
+	to, err := a.updatePath([]byte(target.StringValue()))
 	if err != nil {
 		return nil, err
 	}
@@ -146,42 +144,38 @@ func (a *analysis) renamed(dst []byte, e bsonraw.Element, from schema.Match) ([]
 
 // updatePath resolves a path of an update. A positional part ($, $[], $[name]) addresses array elements, so nothing encrypted
 // may lie at or below what comes before it.
-func (a *analysis) updatePath(path string) (schema.Match, error) {
-	before, positional, found := cutPositional(path)
-	if !found {
-		return a.lookup(a.root, path)
-	}
-	m, err := a.lookup(a.root, before)
+func (a *analysis) updatePath(path []byte) (schema.Match, error) {
+	before, positional := cutPositional(path)
+	m, err := a.lookupBytes(a.root, before)
 	switch {
-	case err != nil:
+	case err != nil || len(positional) == 0:
 		return m, err
-	case m.Class == schema.Plain && before != "":
+	case m.Class == schema.Plain && len(before) > 0:
 		return m, nil
-	case positional == "$":
+	case string(positional) == "$":
 		return m, a.refuse(rulePositional, "")
 	default:
 		return m, a.refuse(ruleArrayPath, "")
 	}
 }
 
-// cutPositional splits a path at its first positional part.
-func cutPositional(path string) (before, positional string, found bool) {
-	rest := path
-	for {
-		name, after, more := strings.Cut(rest, ".")
+// cutPositional splits a path at its first positional part, which is empty when there is none.
+func cutPositional(path []byte) (before, positional []byte) {
+	for start := 0; ; {
+		name, _, more := bytes.Cut(path[start:], []byte{'.'})
 		if isPositional(name) {
-			return strings.TrimSuffix(path[:len(path)-len(rest)], "."), name, true
+			return path[:max(start-1, 0)], name
 		}
 		if !more {
-			return path, "", false
+			return path, nil
 		}
-		rest = after
+		start += len(name) + 1
 	}
 }
 
 // isPositional knows $, $[] and $[name]; any other name with a dollar sign is a field's.
-func isPositional(name string) bool {
-	return name == "$" || strings.HasPrefix(name, "$[") && strings.HasSuffix(name, "]")
+func isPositional(name []byte) bool {
+	return string(name) == "$" || bytes.HasPrefix(name, []byte("$[")) && name[len(name)-1] == ']'
 }
 
 // arrayFilters checks that every identifier belongs to a positional path of the update. Those paths hold no encrypted field
@@ -217,16 +211,16 @@ func (a *analysis) arrayFilter(filter []byte, identifiers map[string]bool) error
 	defer func() { a.depth-- }()
 	it := bsonraw.Iterate(filter)
 	for it.Next() {
-		key := string(it.Element.Key)
-		if slices.Contains(logicalOperators, key) {
+		key := it.Element.Key
+		if isLogical(key) {
 			if err := a.arrayFilterList(it.Element.RawValue(), identifiers); err != nil {
 				return err
 			}
 			continue
 		}
-		identifier, _, _ := strings.Cut(key, ".")
-		if isOperator(it.Element.Key) || !identifiers[identifier] {
-			return a.refuse(ruleArrayFilter, key)
+		identifier, _, _ := bytes.Cut(key, []byte{'.'})
+		if isOperator(key) || !identifiers[string(identifier)] {
+			return a.refuse(ruleArrayFilter, string(key))
 		}
 	}
 	return it.Err
@@ -242,9 +236,9 @@ func positionalIdentifiers(update []byte) (map[string]bool, error) {
 		}
 		paths := bsonraw.Iterate(operators.Element.Value)
 		for paths.Next() {
-			for name := range strings.SplitSeq(string(paths.Element.Key), ".") {
+			for name := range bytes.SplitSeq(paths.Element.Key, []byte{'.'}) {
 				if len(name) > len("$[]") && isPositional(name) {
-					names[name[2:len(name)-1]] = true
+					names[string(name[2:len(name)-1])] = true
 				}
 			}
 		}

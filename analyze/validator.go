@@ -121,37 +121,3 @@ func (a *analysis) holdsNoConstant(e bsonraw.Element) error {
 	}
 	return it.Err
 }
-
-// indexes writes the indexes of createIndexes. An index over ciphertext is fine; a partial filter is like a validator.
-func (a *analysis) indexes(dst []byte, list bsonraw.Element) ([]byte, error) {
-	if list.Type != bson.TypeArray {
-		return nil, a.refuse(ruleMalformed, "indexes")
-	}
-	it := bsonraw.Iterate(list.Value)
-	for it.Next() {
-		if it.Element.Type != bson.TypeEmbeddedDocument {
-			return nil, a.refuse(ruleMalformed, "indexes")
-		}
-		if err := a.index(it.Element.Value); err != nil {
-			return nil, err
-		}
-	}
-	return append(dst, list.Raw...), it.Err
-}
-
-func (a *analysis) index(options []byte) error {
-	it := bsonraw.Iterate(options)
-	for it.Next() {
-		var err error
-		switch string(it.Element.Key) {
-		case "key", "weights", "wildcardProjection":
-			err = a.indexKeys(it.Element.RawValue(), string(it.Element.Key))
-		case "partialFilterExpression":
-			err = a.validator(it.Element.RawValue())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return it.Err
-}

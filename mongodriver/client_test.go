@@ -159,6 +159,7 @@ func TestRefusalsReachTheApplication(t *testing.T) {
 	}
 	_, err = client.BulkWrite(t.Context(), []mongo.ClientBulkWrite{
 		{Database: "db", Collection: "c", Model: mongo.NewClientInsertOneModel().SetDocument(bson.D{{Key: "ssn", Value: "canary"}})},
+		{Database: "db", Collection: "c", Model: mongo.NewClientDeleteOneModel().SetFilter(bson.D{{Key: "ssn", Value: bson.D{{Key: "$gt", Value: "1"}}}})},
 	})
 	if !errors.As(err, &refused) {
 		t.Errorf("client bulk write: got %#v, want a *RefusedError", err)

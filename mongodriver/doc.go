@@ -21,8 +21,9 @@
 //
 // # Limits
 //
-// The driver splits batches of writes so that the documents of one command stay below 2 MiB before encryption. A command of
-// mongo.Client.BulkWrite is refused where a schema encrypts. Transactions, sessions and retries work as without encryption.
+// The driver splits batches of writes so that the documents of one command stay below 2 MiB before encryption.
+// mongo.Client.BulkWrite, which the driver refuses with its own automatic encryption, works: each operation is judged by the schema of its
+// collection. Transactions, sessions and retries work as without encryption.
 //
 // This package is the only one that touches the driver's packages below x/, which promise no compatibility; the driver version in go.mod is
 // the one tested.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/fieldcrypt/fieldcrypt/payload"
@@ -45,6 +46,25 @@ func (n *Node) Lookup(path string) (Match, error) {
 		}
 		name, rest, more := strings.Cut(path, ".")
 		child, err := n.Child(name)
+		if err != nil {
+			return Match{}, err
+		}
+		if n = child; !more {
+			break
+		}
+		path = rest
+	}
+	return n.match(), nil
+}
+
+// LookupBytes is Lookup for a path that stands in raw BSON; it makes no string of it.
+func (n *Node) LookupBytes(path []byte) (Match, error) {
+	for n != nil {
+		if n.enc != nil {
+			return Match{Class: Below, Field: n.enc}, nil
+		}
+		name, rest, more := bytes.Cut(path, []byte{'.'})
+		child, err := n.ChildBytes(name)
 		if err != nil {
 			return Match{}, err
 		}

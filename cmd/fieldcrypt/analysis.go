@@ -15,6 +15,7 @@ import (
 // analysisFlags are the flags of analyze and explain.
 type analysisFlags struct {
 	schemaMap, schema, db, rewrite string
+	allow                          []string
 	remote                         bool
 }
 
@@ -43,11 +44,13 @@ func (f *analysisFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.schema, "schema", "", "`FILE` with one schema for every collection")
 	flags.StringVar(&f.db, "db", "", "database `NAME` of commands without $db")
 	flags.StringVar(&f.rewrite, "rewrite", "minimal", "`minimal|exact`: change sealed values only, or write what mongocryptd writes")
+	flags.StringSliceVar(&f.allow, "allow", nil, "`type,sort`: let $type, or sorting, use encrypted fields as the server sees them")
 	flags.BoolVar(&f.remote, "remote", false, "read schemas as collection validators")
 	_ = cmd.MarkFlagFilename("schema-map", "json") // fails for unknown flags only
 	_ = cmd.MarkFlagFilename("schema", "json")
 	_ = cmd.RegisterFlagCompletionFunc("db", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("rewrite", cobra.FixedCompletions([]string{"minimal", "exact"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions([]string{"type", "sort"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // analysis is one run of analyze or explain.
@@ -66,6 +69,16 @@ func (f *analysisFlags) analysis(cmd *cobra.Command) (*analysis, error) {
 		a.opts.Rewrite = analyze.Exact
 	default:
 		return nil, badUsage("", "--rewrite: expected minimal or exact")
+	}
+	for _, what := range f.allow {
+		switch what {
+		case "type":
+			a.opts.Allow |= analyze.AllowType
+		case "sort":
+			a.opts.Allow |= analyze.AllowSort
+		default:
+			return nil, badUsage("", "--allow: expected type or sort, or both with a comma between them")
+		}
 	}
 	if cmd.Flags().Changed("db") && !isDatabase(f.db) {
 		return nil, badUsage("", "--db: expected the name of a database: not empty, without a dot")

@@ -1,0 +1,304 @@
+package analyze_test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"pgregory.net/rapid"
+
+	"github.com/fieldcrypt/fieldcrypt/analyze"
+	"github.com/fieldcrypt/fieldcrypt/internal/aggmodel"
+	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
+	"github.com/fieldcrypt/fieldcrypt/payload"
+	"github.com/fieldcrypt/fieldcrypt/schema"
+)
+
+// vault is a Sealer that stands for encryption, a function of key and value when deterministic, new each time when random; and that
+// remembers what it sealed.
+type vault struct{ plain map[string]bson.RawValue }
+
+func (v *vault) Seal(dst []byte, field *schema.Encrypted, value bson.RawValue) ([]byte, error) {
+	in := append([]byte{byte(value.Type), byte(field.Algorithm)}, field.KeyID[:]...)
+	if field.Algorithm == payload.Random {
+		in = fmt.Append(in, len(v.plain))
+	}
+	sum := sha256.Sum256(append(in, value.Value...))
+	sealed := append([]byte{byte(field.Algorithm)}, sum[:16]...)
+	v.plain[string(sealed)] = bson.RawValue{Type: value.Type, Value: slices.Clone(value.Value)}
+	return append(dst, sealed...), nil
+}
+
+// open is documents with everything sealed in clear again.
+func (v *vault) open(t *rapid.T, docs []bson.Raw) []bson.Raw {
+	var out []bson.Raw
+	for _, doc := range docs {
+		open, err := bsonraw.Rewrite(nil, doc, func(dst, content []byte) ([]byte, bsonraw.Replacement, error) {
+			value, known := v.plain[string(content)]
+			if !known {
+				return dst, bsonraw.Replacement{Keep: true}, nil
+			}
+			return append(dst, value.Value...), bsonraw.Replacement{Type: value.Type}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, open)
+	}
+	return out
+}
+
+// world is some collections, as the application sees them and as they are stored.
+type world struct {
+	*vault
+	schemas       map[string]*schema.Schema // by namespace
+	roots         map[string]*shape         // by name
+	plain, stored map[string][]bson.Raw
+}
+
+// A pipeline, filter or projection that is let through gives, on the encrypted documents, what it would have given in plaintext.
+func TestPipelinesKeepTheirMeaning(t *testing.T) {
+	counts := meanings{}
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		for range 20 {
+			w.keepsMeaning(t, counts)
+		}
+	})
+	counts.check(t)
+}
+
+// meanings counts, by stage and operator, how often one was drawn where it could touch something encrypted; the same with "+" and let
+// through, or with "=" and let through with another result than none.
+type meanings map[string]int
+
+func (c meanings) add(used map[string]bool, how string) {
+	c[how]++
+	for name := range used {
+		c[name+how]++
+	}
+}
+
+func (c meanings) check(t *testing.T) {
+	t.Helper()
+	t.Logf("%d drawn, %d let through, %d with a sealed constant, %d gave documents, %d beyond the model, %d failing on the server", c[""], c["+"], c["!"], c["="], c["?"], c["x"])
+	for _, name := range slices.Concat(allowedStages, []string{"find", "delete", "$expr", "$eq", "$ne", "$in", "$cond", "$switch", "$ifNull", "$let", "$literal",
+		"$getField", "$first", "$last", "$arrayElemAt", "$isArray", "$size", "$and", "$or", "$not", "$gt", "$cmp", "$map", "$filter", "$push", "$addToSet"}) {
+		t.Logf("%-14s %5d drawn, %5d let through, %5d sealed, %5d with documents", name, c[name], c[name+"+"], c[name+"!"], c[name+"="])
+		if c[name+"+"] == 0 || c[name+"="] == 0 {
+			t.Errorf("%s was never let through and gave something: the property says nothing about it", name)
+		}
+	}
+	if c["+"]*5 < c[""] || c["!"]*5 < c["+"] || c["="]*5 < c["+"] || c["?"]*5 > c["+"] {
+		t.Error("too few cases for the property to mean anything")
+	}
+}
+
+func (w *world) keepsMeaning(t *rapid.T, counts meanings) {
+	g := &pipes{T: t, roots: w.roots, own: "c", compared: func(s *shape) any { return drawLike(t, s) }, used: map[string]bool{}}
+	g.wild = g.chance(3)
+	cmd := marshal(t, g.read())
+	counts.add(g.used, "")
+	target, err := analyze.Classify("db", cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rewrite := range []analyze.Rewrite{analyze.Minimal, analyze.Exact} {
+		res, err := analyze.Command(nil, target, cmd, w.schemas, w.vault, analyze.Options{Rewrite: rewrite})
+		if err != nil {
+			return
+		}
+		counts.add(g.used, "+")
+		if res.HasPlaceholders {
+			counts.add(g.used, "!")
+		}
+		want, plainErr := aggmodel.Evaluate(asPipeline(t, cmd), "c", w.plain)
+		got, sealedErr := aggmodel.Evaluate(asPipeline(t, res.Command), "c", w.stored)
+		if errors.Is(plainErr, aggmodel.ErrUnsupported) || errors.Is(sealedErr, aggmodel.ErrUnsupported) {
+			counts["?"]++
+			return
+		}
+		switch {
+		case (plainErr == nil) != (sealedErr == nil):
+			t.Fatalf("%v\nto   %v\nover %v\nin plaintext: %v; encrypted: %v", cmd, res.Command, w.plain, plainErr, sealedErr)
+		case plainErr != nil:
+			counts["x"]++
+			return
+		case len(want) > 0:
+			counts.add(g.used, "=")
+		}
+		if diff := aggmodel.DiffResults(want, w.open(t, got), true); diff != "" {
+			t.Fatalf("%v\nto   %v\nover %v\n(-plain +encrypted)\n%s", cmd, res.Command, w.plain, diff)
+		}
+	}
+}
+
+// read draws a command that reads documents, or selects some.
+func (g *pipes) read() bson.D {
+	root := g.roots[g.own]
+	switch g.pick("aggregate", "aggregate", "aggregate", "find", "delete") {
+	case "find":
+		g.note("find", root)
+		projection, _ := g.projection(root)
+		return bson.D{{Key: "find", Value: g.own}, {Key: "filter", Value: g.filter(root, 0)}, {Key: "projection", Value: projection}}
+	case "delete":
+		g.note("delete", root)
+		return bson.D{{Key: "delete", Value: g.own}, {Key: "deletes", Value: bson.A{bson.D{{Key: "q", Value: g.filter(root, 0)}, {Key: "limit", Value: 0}}}}}
+	}
+	stages, _ := g.pipeline(root, 4, 0)
+	return bson.D{{Key: "aggregate", Value: g.own}, {Key: "pipeline", Value: stages}, {Key: "cursor", Value: bson.D{}}}
+}
+
+// asPipeline is what a command that read has drawn does, as a pipeline.
+func asPipeline(t *rapid.T, cmd bson.Raw) bson.A {
+	stage := func(name string, v bson.RawValue) bson.D { return bson.D{{Key: name, Value: v}} }
+	switch elements(t, cmd)[0].RawValue(); string(elements(t, cmd)[0].Key) {
+	case "find":
+		return bson.A{stage("$match", cmd.Lookup("filter")), stage("$project", cmd.Lookup("projection"))}
+	case "delete":
+		return bson.A{stage("$match", cmd.Lookup("deletes", "0", "q"))}
+	}
+	stages := bson.A{}
+	for _, e := range elements(t, cmd.Lookup("pipeline").Value) {
+		stages = append(stages, bson.Raw(e.Value))
+	}
+	return stages
+}
+
+// drawWorld draws three collections: the command's own, another with or without a schema, and one without.
+func drawWorld(t *rapid.T) *world {
+	w := &world{&vault{map[string]bson.RawValue{}}, map[string]*schema.Schema{"db.other": nil}, map[string]*shape{"other": nil}, map[string][]bson.Raw{}, map[string][]bson.Raw{}}
+	for _, name := range []string{"c", "second"} {
+		if name == "second" && evenly(t, 4) == 0 {
+			w.schemas["db."+name], w.roots[name] = nil, nil
+			continue
+		}
+		root, doc := drawSmallSchema(t)
+		compiled, err := schema.Parse(marshal(t, doc), schema.Local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.schemas["db."+name], w.roots[name] = compiled, shapeOf(root)
+	}
+	for _, name := range []string{"c", "second", "other"} {
+		docs := bson.A{}
+		for i := range rapid.IntRange(1, 4).Draw(t, "documents") {
+			docs = append(docs, drawFitting(t, w.roots[name], i))
+		}
+		w.insert(t, name, docs)
+	}
+	return w
+}
+
+func (w *world) insert(t *rapid.T, name string, docs bson.A) {
+	cmd := marshal(t, bson.D{{Key: "insert", Value: name}, {Key: "documents", Value: docs}})
+	target, err := analyze.Classify("db", cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := analyze.Command(nil, target, cmd, w.schemas, w.vault, analyze.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range elements(t, cmd.Lookup("documents").Value) {
+		w.plain[name] = append(w.plain[name], bson.Raw(e.Value))
+		w.stored[name] = append(w.stored[name], bson.Raw(elements(t, res.Command.Lookup("documents").Value)[i].Value))
+	}
+}
+
+// drawSmallSchema draws a schema in which many fields are encrypted alike.
+func drawSmallSchema(t *rapid.T) (*place, bson.D) {
+	document := func(names ...string) (*place, bson.D) {
+		p, properties := &place{children: map[string]*place{}, matched: map[string]*place{}}, bson.D{}
+		for _, name := range names {
+			field, doc := drawSmallField(t)
+			p.names, p.children[name] = append(p.names, name), field
+			properties = append(properties, bson.E{Key: name, Value: doc})
+		}
+		return p, bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: properties}}
+	}
+	p, doc := document("a", "b", "r")
+	p.names, p.children["a"] = append(p.names, "o"), &place{enc: &encryption{payload.Deterministic, 1, []string{"string"}}}
+	doc[1].Value.(bson.D)[0].Value = encryptDocument(p.children["a"].enc)
+	inner, innerDoc := document("z", "y")
+	p.children["o"] = inner
+	doc[1].Value = append(doc[1].Value.(bson.D), bson.E{Key: "o", Value: innerDoc})
+	if rapid.Bool().Draw(t, "pattern") {
+		field, fieldDoc := drawSmallField(t)
+		p.patterns, p.matched["^k"] = []string{"^k"}, field
+		doc = append(doc, bson.E{Key: "patternProperties", Value: bson.D{{Key: "^k", Value: fieldDoc}}})
+	}
+	return p, doc
+}
+
+func drawSmallField(t *rapid.T) (*place, bson.D) {
+	e := &encryption{payload.Deterministic, 1, []string{"string"}}
+	switch evenly(t, 9) {
+	case 0:
+		return nil, bson.D{}
+	case 1, 2:
+		e.algorithm = payload.Random
+	case 3:
+		e.key = 2
+	case 4, 5:
+		e.types = []string{"long"}
+	}
+	return &place{enc: e}, encryptDocument(e)
+}
+
+func encryptDocument(e *encryption) bson.D {
+	return bson.D{{Key: "encrypt", Value: bson.D{{Key: "algorithm", Value: e.algorithm.String()}, {Key: "keyId", Value: keyID(e.key)}, {Key: "bsonType", Value: e.types[0]}}}}
+}
+
+// drawLike draws a value like those at a place.
+func drawLike(t *rapid.T, s *shape) any {
+	e := s.enc()
+	switch {
+	case e != nil && e.types[0] == "long":
+		return oneOf(t, int64(1), int64(2))
+	case e != nil:
+		return oneOf(t, "x", "y")
+	}
+	return oneOf(t, "x", "y", int32(1), int64(1), 1.0, int64(2), nil, true, "", bson.A{"x", "y"}, bson.A{}, bson.A{nil, int32(1)},
+		bson.D{{Key: "a", Value: "x"}}, bson.D{})
+}
+
+// drawFitting draws a document of a collection.
+func drawFitting(t *rapid.T, s *shape, id int) bson.D {
+	doc := bson.D{{Key: "_id", Value: int32(id)}}
+	for _, name := range []string{"plain", "other"} {
+		if evenly(t, 4) > 0 {
+			doc = append(doc, bson.E{Key: name, Value: drawLike(t, nil)})
+		}
+	}
+	return append(doc, drawFields(t, s)...)
+}
+
+func drawFields(t *rapid.T, s *shape) bson.D {
+	fields := bson.D{}
+	if s == nil {
+		s = &shape{set: map[string]*shape{"a": nil, "b": nil}}
+	}
+	names := []string{"a", "b"}
+	if s.place != nil {
+		names = s.place.known()
+	}
+	for _, name := range names {
+		if evenly(t, 5) == 0 {
+			continue
+		}
+		value := any(nil)
+		if child := s.field(name); child.isDocument() {
+			value = drawFields(t, child)
+		} else {
+			value = drawLike(t, child)
+		}
+		fields = append(fields, bson.E{Key: name, Value: value})
+	}
+	return fields
+}
+
+func oneOf(t *rapid.T, values ...any) any { return values[evenly(t, len(values))] }
