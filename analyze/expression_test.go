@@ -34,57 +34,18 @@ var expressionArguments = map[string]func(field any) any{
 	"$rand":      func(any) any { return d{} }, "$createObjectId": func(any) any { return bson.A{} },
 }
 
-// Every operator with a field of every class as its operand, seen through $isNumber so that it is not the whole condition.
-func TestExpressionMatrix(t *testing.T) {
-	rows := [][]string{{"operator", "plain", "deterministic", "random", "prefix", "below"}}
-	seen := map[string]bool{}
-	for _, row := range expressionOperators {
-		for _, name := range row.names {
-			if seen[name] {
-				t.Errorf("%s is decided twice", name)
-			}
-			seen[name] = true
-			line := []string{name}
-			for _, field := range []string{"$name", "$ssn", "$phone", "$address", "$card.no"} {
-				line = append(line, decideExpression(t, name, field))
-			}
-			rows = append(rows, line)
-		}
-	}
-	for _, name := range []string{"$unknown", "$expr", "$sampleRate"} {
-		rows = append(rows, []string{name, decideExpression(t, name, "$name"), decideExpression(t, name, "$ssn"), "", "", ""})
-	}
-	golden(t, "expression.txt", rows)
-}
-
-func decideExpression(t *testing.T, name, field string) string {
+// expressionOf is a find whose filter has the operator around a field, seen through $size so that it is not the whole condition.
+func expressionOf(name, field string) d {
 	argument := any(bson.A{field, 1})
 	if of := expressionArguments[name]; of != nil {
 		argument = of(field)
 	}
-	return decide(t, d{{Key: "find", Value: "people"}, {Key: "filter", Value: one("$expr", one("$size", bson.A{bson.A{one(name, argument)}}))}})
+	return within(one(name, argument))
 }
 
-// What the cells say and what happens are one: sealed, handed on, or refused with the rule of the cell.
-func TestExpressionCells(t *testing.T) {
-	classes := map[schema.Class]string{schema.Plain: "$name", schema.Deterministic: "$ssn", schema.Random: "$phone", schema.Prefix: "$address", schema.Below: "$card.no"}
-	for _, row := range expressionOperators {
-		for _, name := range row.names {
-			for class, field := range classes {
-				cell, got := row.on(class), decideExpression(t, name, field)
-				want := "pass"
-				switch {
-				case cell.verb == refuse:
-					want = cell.rule.name
-				case cell.verb != pass:
-					want = "seal"
-				}
-				if got != want {
-					t.Errorf("%s on a field that is %v: got %s, the table says %s", name, class, got, want)
-				}
-			}
-		}
-	}
+// within is a find whose filter has an expression in it, of which nothing is asked.
+func within(expression any) d {
+	return findOf(one("$expr", one("$size", bson.A{bson.A{expression}})))
 }
 
 // derivedRoot is matrixSchema after stages that made an array of encrypted fields, one of documents and an undecided field.

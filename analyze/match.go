@@ -173,6 +173,9 @@ func (a *analysis) elementMatch(dst, key []byte, v bson.RawValue, m schema.Match
 	if err != nil {
 		return nil, err
 	}
+	if first := bsonraw.Iterate(v.Value); first.Next() && isLogical(first.Element.Key) { // servers read it as a filter too
+		operators = false
+	}
 	dst = bsonraw.AppendKey(dst, v.Type, key)
 	if !operators {
 		return a.filter(dst, v, m.Node)

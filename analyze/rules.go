@@ -61,7 +61,7 @@ var (
 	ruleBulkIndex = &rule{"bulk-namespace-index", "{operator} in an operation of bulkWrite is not the index of an entry of nsInfo",
 		"give the index as an int, counted from 0", 0}
 	ruleOtherCollection = &rule{"pipeline-other-collection", "Pipeline over an encrypted collection cannot reference additional collections",
-		"run the other collection's part as a query of its own", 0}
+		"an encrypted field joins its own collection only: join by a field that is not encrypted, or run the other collection's part as a query of its own", 0}
 	ruleMissingSchema = &rule{"schema-missing", "Missing encryption schema for namespace: {operator}",
 		"give the schemas of all collections that the command reads, an empty one for those that encrypt nothing", 0}
 	ruleView = &rule{"create-view", "a view or time series over a schema that encrypts cannot be created through automatic encryption",

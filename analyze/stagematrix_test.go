@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-
-	"github.com/fieldcrypt/fieldcrypt/schema"
 )
 
 // operandCommands make the pipeline in which the operand of a row of stageOperands is field, and all others are plain; where the
@@ -48,7 +46,7 @@ func bucketOf(groupBy string, boundaries bson.A, other any) d {
 	return one("$bucket", d{{Key: "groupBy", Value: groupBy}, {Key: "boundaries", Value: boundaries}, {Key: "default", Value: other}})
 }
 
-func nearOf(name, value string) d {
+func nearOf(name string, value any) d {
 	stage := d{{Key: "near", Value: bson.A{1, 2}}, {Key: "distanceField", Value: "x"}}
 	stage = slices.DeleteFunc(stage, func(e bson.E) bool { return e.Key == name })
 	return one("$geoNear", append(stage, bson.E{Key: name, Value: value}))
@@ -64,57 +62,6 @@ func lookupOf(stage string, parts ...d) d {
 
 func graphOf(start, connect string, parts ...d) d {
 	return lookupOf("$graphLookup", append(parts, d{{Key: "startWith", Value: start}, {Key: "connectFromField", Value: connect}, {Key: "connectToField", Value: connect}})...)
-}
-
-// What the tables of stages say is what happens: for every operand of a stage, and every accumulator, with a field of each class.
-func TestStageOperands(t *testing.T) {
-	for _, row := range stageOperands {
-		for _, name := range row.names {
-			stage, _, _ := strings.Cut(name, ".")
-			command, given := operandCommands[name]
-			if stages[stage] == stageRefused || !given {
-				t.Errorf("%s: no such stage, or no command for it", name)
-				continue
-			}
-			checkCells(t, &row, name, command)
-		}
-	}
-}
-
-func TestAccumulatorOperands(t *testing.T) {
-	for _, row := range accumulators {
-		for _, name := range row.names {
-			if len(row.fields) == 0 && row.fields != nil {
-				continue // takes no value
-			}
-			checkCells(t, &row.operator, name, func(field string) d {
-				arguments := map[argument]any{argumentValue: "$" + field, argumentPlain: 1, argumentSort: one("x", 1), argumentWord: "x"}
-				taken := arguments[argumentValue]
-				if row.fields != nil {
-					var fields d
-					for f, kind := range row.fields {
-						fields = append(fields, bson.E{Key: f, Value: arguments[kind]})
-					}
-					taken = fields
-				}
-				return one("$group", d{{Key: "_id", Value: 1}, {Key: "x", Value: one(name, taken)}})
-			})
-		}
-	}
-}
-
-func checkCells(t *testing.T, row *operator, name string, stage func(field string) d) {
-	t.Helper()
-	for class, field := range map[schema.Class]string{schema.Plain: "name", schema.Deterministic: "ssn", schema.Random: "phone", schema.Prefix: "address", schema.Below: "card.no"} {
-		want := "pass"
-		if cell := row.on(class); cell.verb == refuse {
-			want = cell.rule.name
-		}
-		got := decide(t, d{{Key: "aggregate", Value: "people"}, {Key: "pipeline", Value: bson.A{stage(field)}}})
-		if got != want {
-			t.Errorf("%s over a %s field: got %s, the table says %s", name, class, got, want)
-		}
-	}
 }
 
 // Each name stands in one row, and each kind of stage that is allowed has a name.
