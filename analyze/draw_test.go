@@ -213,7 +213,7 @@ func (g *drawer) condition(w where, depth int) any {
 	p := w.at()
 	switch e := g.encryptedAt(w); {
 	case p != nil && g.odd(): // a value, whatever the operator asks for
-		return bson.D{{Key: pick(g, matchOperators[:20]...), Value: g.value(w, depth)}}
+		return bson.D{{Key: pick(g, slices.DeleteFunc(slices.Clone(matchOperators[:20]), isElemMatch)...), Value: g.value(w, depth)}}
 	case e != nil && e.algorithm == payload.Deterministic && g.chance(2):
 		return g.value(w, depth)
 	case e != nil && e.algorithm == payload.Deterministic:
@@ -245,7 +245,7 @@ func (g *drawer) operand(w where, operator string, names []string, depth int) an
 	case "$ref", "$const", "$unknown": // either
 		return g.value(w.or(w.field(operator)), depth+1)
 	}
-	if g.odd() {
+	if !isElemMatch(operator) && g.odd() {
 		return g.value(w, depth)
 	}
 	switch operator {
@@ -263,3 +263,6 @@ func (g *drawer) operand(w where, operator string, names []string, depth int) an
 	}
 	return g.value(w, depth+1)
 }
+
+// isElemMatch knows the operator whose argument is a filter: names with dots in it are paths, in no value are they.
+func isElemMatch(operator string) bool { return operator == "$elemMatch" }

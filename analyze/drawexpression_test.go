@@ -35,7 +35,7 @@ func (g *pipes) number(n int) int { return evenly(g.T, n) }
 
 func (g *pipes) chance(of int) bool { return g.number(of) == 0 }
 
-func (g *pipes) odd() bool { return g.wild && g.chance(6) }
+func (g *pipes) odd() bool { return g.wild && g.chance(5) }
 
 func (g *pipes) pick(values ...string) string { return values[g.number(len(values))] }
 
@@ -55,6 +55,16 @@ func (g *pipes) field(root *shape, kind func(*shape) bool) found {
 		of = all
 	}
 	return of[g.number(len(of))]
+}
+
+// compares draws a path to compare something with: mostly to a deterministically encrypted field, some to what the model does not know,
+// or to an array.
+func (g *pipes) compares(root *shape) found {
+	doubtful := func(s *shape) bool { return s.isArray() || s != nil && s.unsure }
+	if g.chance(4) && has(root, doubtful) {
+		return g.field(root, doubtful)
+	}
+	return g.field(root, (*shape).deterministic)
 }
 
 // has says whether root has a place of some kind.
@@ -96,7 +106,7 @@ func (g *pipes) expression(root *shape, depth int) (any, *shape) {
 		return g.constant(nil, root), nil
 	case 4:
 		if g.chance(3) {
-			return g.pick("$$REMOVE", "$$ROOT.absent.field"), absent
+			return "$$REMOVE", absent
 		}
 		return nil, absent
 	case 6, 7:
@@ -130,11 +140,14 @@ func (g *pipes) expression(root *shape, depth int) (any, *shape) {
 
 // branch is an expression that may have a branch like it beside it: mostly fields of one kind.
 func (g *pipes) branch(root *shape, depth int) (any, *shape) {
-	if g.chance(3) {
+	switch g.number(6) {
+	case 0, 1:
 		return g.expression(root, depth)
-	}
-	if g.chance(4) {
+	case 2:
 		return nil, absent
+	case 3:
+		f := g.field(root, (*shape).isPlain)
+		return "$" + f.path, f.shape
 	}
 	f := g.field(root, (*shape).deterministic)
 	return "$" + f.path, f.shape
@@ -160,6 +173,9 @@ func (g *pipes) let(root *shape, depth int) (any, *shape) {
 	outer := g.vars
 	g.vars = append(slices.Clone(outer), "v")
 	in, s := g.expression(root, depth)
+	if g.chance(2) {
+		in, s = bson.D{{Key: g.note("$eq", root), Value: bson.A{"$$v", g.constant(unsure, root)}}}, nil
+	}
 	g.vars = outer
 	return bson.D{{Key: g.note("$let", root), Value: bson.D{{Key: "vars", Value: bson.D{{Key: "v", Value: bound}}}, {Key: "in", Value: in}}}}, s
 }
@@ -202,108 +218,4 @@ func (g *pipes) element(root *shape, depth int) (any, *shape) {
 		}
 		return bson.D{{Key: name, Value: bson.A{array, g.number(3) - 1}}}, s
 	}
-}
-
-// boolean draws a condition.
-func (g *pipes) boolean(root *shape, depth int) any {
-	kind := g.number(12)
-	if depth > 3 {
-		kind %= 8
-	}
-	equality := g.pick("$eq", "$ne")
-	pair := func(name string, x, y any) any {
-		if g.chance(2) {
-			x, y = y, x
-		}
-		return bson.D{{Key: g.note(name, root), Value: bson.A{x, y}}}
-	}
-	switch kind {
-	default:
-		f := g.field(root, (*shape).deterministic)
-		return pair(equality, g.reference(f.path), g.constant(f.shape, root))
-	case 3, 4:
-		f := g.field(root, (*shape).deterministic)
-		return bson.D{{Key: g.note("$in", root), Value: bson.A{g.reference(f.path), g.list(f.shape, root)}}}
-	case 5:
-		f := g.field(root, (*shape).deterministic)
-		other := g.field(root, func(s *shape) bool { return s.deterministic() && s.alike(f.shape) })
-		return pair(equality, "$"+f.path, "$"+other.path)
-	case 6:
-		f := g.field(root, (*shape).isPlain)
-		return pair(equality, "$"+f.path, g.constant(f.shape, root))
-	case 7:
-		f := g.field(root, (*shape).isPlain)
-		return bson.D{{Key: g.note(g.pick("$gt", "$gte", "$lt", "$lte", "$in"), root), Value: bson.A{"$" + f.path, g.list(f.shape, root)}}}
-	case 8:
-		return bson.D{{Key: g.note(g.pick("$and", "$or"), root), Value: bson.A{g.boolean(root, depth+1), g.boolean(root, depth+1)}}}
-	case 9:
-		return bson.D{{Key: g.note("$not", root), Value: bson.A{g.boolean(root, depth+1)}}}
-	case 10:
-		return pair(equality, g.plain(root, depth+1), g.plain(root, depth+1))
-	case 11:
-		if x, s := g.expression(root, depth+1); g.odd() {
-			return pair(equality, x, g.constant(s, root))
-		}
-		return true
-	}
-}
-
-func (g *pipes) list(s, root *shape) any {
-	list := bson.A{g.compared(s), g.compared(s)}
-	if g.chance(3) {
-		return bson.D{{Key: g.note("$literal", root), Value: list}}
-	}
-	return list
-}
-
-// plain draws an operand in which nothing is encrypted.
-func (g *pipes) plain(root *shape, depth int) any {
-	switch kind := g.number(6); {
-	case kind == 0 && depth < 3:
-		return g.boolean(root, depth+1)
-	case kind == 1 && depth < 3:
-		return g.plainOperator(root, depth+1)
-	case kind == 2 && len(g.vars) > 0:
-		return "$$" + g.pick(g.vars...)
-	case kind == 3:
-		return g.constant(unsure, root) // what is beside it need not be plain
-	}
-	return "$" + g.field(root, (*shape).isPlain).path
-}
-
-func (g *pipes) plainOperator(root *shape, depth int) any {
-	p := func() any { return g.plain(root, depth+1) }
-	name := g.note(g.pick("$cmp", "$gt", "$lte", "$type", "$isArray", "$size", "$concat", "$toString", "$max", "$map", "$filter", "$reduce", "$setUnion",
-		"$concatArrays", "$mergeObjects", "$add", "$slice", "$objectToArray", "$setIntersection"), root)
-	is := func(v any) bson.D { return bson.D{{Key: name, Value: v}} }
-	switch name {
-	case "$type":
-		return is(p())
-	case "$isArray", "$size":
-		if f := g.field(root, (*shape).isArray); f.isArray() && g.chance(2) {
-			return is("$" + f.path)
-		}
-		return is(bson.A{bson.A{p(), p()}})
-	case "$toString":
-		return is(bson.D{{Key: "$type", Value: p()}})
-	case "$concat":
-		return is(bson.A{bson.D{{Key: "$type", Value: p()}}, "-"})
-	case "$map":
-		return is(bson.D{{Key: "input", Value: bson.A{p(), p()}}, {Key: "as", Value: "e"}, {Key: "in", Value: bson.A{"$$e", p()}}})
-	case "$filter":
-		return is(bson.D{{Key: "input", Value: bson.A{p(), p()}}, {Key: "as", Value: "e"}, {Key: "cond", Value: bson.D{{Key: "$eq", Value: bson.A{"$$e", p()}}}}})
-	case "$reduce":
-		return is(bson.D{{Key: "input", Value: bson.A{p()}}, {Key: "initialValue", Value: bson.A{}}, {Key: "in", Value: bson.D{{Key: "$concatArrays", Value: bson.A{"$$value", bson.A{"$$this"}}}}}})
-	case "$setUnion", "$concatArrays", "$setIntersection":
-		return is(bson.A{bson.A{p()}, bson.A{p()}})
-	case "$mergeObjects":
-		return is(bson.A{bson.D{{Key: "m", Value: p()}}, bson.D{{Key: "n", Value: p()}}})
-	case "$add":
-		return is(bson.A{1, bson.D{{Key: "$cmp", Value: bson.A{p(), p()}}}})
-	case "$slice":
-		return is(bson.A{bson.A{p(), p()}, 1})
-	case "$objectToArray":
-		return is(bson.D{{Key: "k", Value: p()}})
-	}
-	return is(bson.A{p(), p()})
 }

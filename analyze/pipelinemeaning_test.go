@@ -64,7 +64,7 @@ func TestPipelinesKeepTheirMeaning(t *testing.T) {
 	counts := meanings{}
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawWorld(t)
-		for range 20 {
+		for range 60 {
 			w.keepsMeaning(t, counts)
 		}
 	})
@@ -99,7 +99,7 @@ func (c meanings) check(t *testing.T) {
 
 func (w *world) keepsMeaning(t *rapid.T, counts meanings) {
 	g := &pipes{T: t, roots: w.roots, own: "c", compared: func(s *shape) any { return drawLike(t, s) }, used: map[string]bool{}}
-	g.wild = g.chance(3)
+	g.wild = g.chance(2)
 	cmd := marshal(t, g.read())
 	counts.add(g.used, "")
 	target, err := analyze.Classify("db", cmd)
@@ -139,7 +139,12 @@ func (w *world) keepsMeaning(t *rapid.T, counts meanings) {
 // read draws a command that reads documents, or selects some.
 func (g *pipes) read() bson.D {
 	root := g.roots[g.own]
-	switch g.pick("aggregate", "aggregate", "aggregate", "find", "delete") {
+	switch g.pick("aggregate", "aggregate", "aggregate", "find", "delete", "condition") {
+	case "condition": // what is one thing or another, compared
+		v, s := g.choice(root, 1)
+		x := bson.D{{Key: "$set", Value: bson.D{{Key: "x", Value: v}}}}
+		match := bson.D{{Key: "$match", Value: bson.D{{Key: "x", Value: g.condition(s)}}}}
+		return bson.D{{Key: "aggregate", Value: g.own}, {Key: "pipeline", Value: bson.A{x, match}}, {Key: "cursor", Value: bson.D{}}}
 	case "find":
 		g.note("find", root)
 		projection, _ := g.projection(root)
@@ -167,138 +172,3 @@ func asPipeline(t *rapid.T, cmd bson.Raw) bson.A {
 	}
 	return stages
 }
-
-// drawWorld draws three collections: the command's own, another with or without a schema, and one without.
-func drawWorld(t *rapid.T) *world {
-	w := &world{&vault{map[string]bson.RawValue{}}, map[string]*schema.Schema{"db.other": nil}, map[string]*shape{"other": nil}, map[string][]bson.Raw{}, map[string][]bson.Raw{}}
-	for _, name := range []string{"c", "second"} {
-		if name == "second" && evenly(t, 4) == 0 {
-			w.schemas["db."+name], w.roots[name] = nil, nil
-			continue
-		}
-		root, doc := drawSmallSchema(t)
-		compiled, err := schema.Parse(marshal(t, doc), schema.Local)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.schemas["db."+name], w.roots[name] = compiled, shapeOf(root)
-	}
-	for _, name := range []string{"c", "second", "other"} {
-		docs := bson.A{}
-		for i := range rapid.IntRange(1, 4).Draw(t, "documents") {
-			docs = append(docs, drawFitting(t, w.roots[name], i))
-		}
-		w.insert(t, name, docs)
-	}
-	return w
-}
-
-func (w *world) insert(t *rapid.T, name string, docs bson.A) {
-	cmd := marshal(t, bson.D{{Key: "insert", Value: name}, {Key: "documents", Value: docs}})
-	target, err := analyze.Classify("db", cmd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := analyze.Command(nil, target, cmd, w.schemas, w.vault, analyze.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, e := range elements(t, cmd.Lookup("documents").Value) {
-		w.plain[name] = append(w.plain[name], bson.Raw(e.Value))
-		w.stored[name] = append(w.stored[name], bson.Raw(elements(t, res.Command.Lookup("documents").Value)[i].Value))
-	}
-}
-
-// drawSmallSchema draws a schema in which many fields are encrypted alike.
-func drawSmallSchema(t *rapid.T) (*place, bson.D) {
-	document := func(names ...string) (*place, bson.D) {
-		p, properties := &place{children: map[string]*place{}, matched: map[string]*place{}}, bson.D{}
-		for _, name := range names {
-			field, doc := drawSmallField(t)
-			p.names, p.children[name] = append(p.names, name), field
-			properties = append(properties, bson.E{Key: name, Value: doc})
-		}
-		return p, bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: properties}}
-	}
-	p, doc := document("a", "b", "r")
-	p.names, p.children["a"] = append(p.names, "o"), &place{enc: &encryption{payload.Deterministic, 1, []string{"string"}}}
-	doc[1].Value.(bson.D)[0].Value = encryptDocument(p.children["a"].enc)
-	inner, innerDoc := document("z", "y")
-	p.children["o"] = inner
-	doc[1].Value = append(doc[1].Value.(bson.D), bson.E{Key: "o", Value: innerDoc})
-	if rapid.Bool().Draw(t, "pattern") {
-		field, fieldDoc := drawSmallField(t)
-		p.patterns, p.matched["^k"] = []string{"^k"}, field
-		doc = append(doc, bson.E{Key: "patternProperties", Value: bson.D{{Key: "^k", Value: fieldDoc}}})
-	}
-	return p, doc
-}
-
-func drawSmallField(t *rapid.T) (*place, bson.D) {
-	e := &encryption{payload.Deterministic, 1, []string{"string"}}
-	switch evenly(t, 9) {
-	case 0:
-		return nil, bson.D{}
-	case 1, 2:
-		e.algorithm = payload.Random
-	case 3:
-		e.key = 2
-	case 4, 5:
-		e.types = []string{"long"}
-	}
-	return &place{enc: e}, encryptDocument(e)
-}
-
-func encryptDocument(e *encryption) bson.D {
-	return bson.D{{Key: "encrypt", Value: bson.D{{Key: "algorithm", Value: e.algorithm.String()}, {Key: "keyId", Value: keyID(e.key)}, {Key: "bsonType", Value: e.types[0]}}}}
-}
-
-// drawLike draws a value like those at a place.
-func drawLike(t *rapid.T, s *shape) any {
-	e := s.enc()
-	switch {
-	case e != nil && e.types[0] == "long":
-		return oneOf(t, int64(1), int64(2))
-	case e != nil:
-		return oneOf(t, "x", "y")
-	}
-	return oneOf(t, "x", "y", int32(1), int64(1), 1.0, int64(2), nil, true, "", bson.A{"x", "y"}, bson.A{}, bson.A{nil, int32(1)},
-		bson.D{{Key: "a", Value: "x"}}, bson.D{})
-}
-
-// drawFitting draws a document of a collection.
-func drawFitting(t *rapid.T, s *shape, id int) bson.D {
-	doc := bson.D{{Key: "_id", Value: int32(id)}}
-	for _, name := range []string{"plain", "other"} {
-		if evenly(t, 4) > 0 {
-			doc = append(doc, bson.E{Key: name, Value: drawLike(t, nil)})
-		}
-	}
-	return append(doc, drawFields(t, s)...)
-}
-
-func drawFields(t *rapid.T, s *shape) bson.D {
-	fields := bson.D{}
-	if s == nil {
-		s = &shape{set: map[string]*shape{"a": nil, "b": nil}}
-	}
-	names := []string{"a", "b"}
-	if s.place != nil {
-		names = s.place.known()
-	}
-	for _, name := range names {
-		if evenly(t, 5) == 0 {
-			continue
-		}
-		value := any(nil)
-		if child := s.field(name); child.isDocument() {
-			value = drawFields(t, child)
-		} else {
-			value = drawLike(t, child)
-		}
-		fields = append(fields, bson.E{Key: name, Value: value})
-	}
-	return fields
-}
-
-func oneOf(t *rapid.T, values ...any) any { return values[evenly(t, len(values))] }

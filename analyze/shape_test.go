@@ -42,7 +42,7 @@ func (s *shape) enc() *encryption {
 func (s *shape) deterministic() bool {
 	return s.enc() != nil && s.enc().algorithm == payload.Deterministic
 }
-func (s *shape) random() bool  { return s.enc() != nil && s.enc().algorithm == payload.Random }
+
 func (s *shape) isPlain() bool { return !s.encrypts() }
 func (s *shape) isArray() bool { return s != nil && s.elem != nil }
 
@@ -140,6 +140,19 @@ func (s *shape) only(paths ...string) *shape {
 	return out
 }
 
+// made are the fields in which stages have put something encrypted.
+func (s *shape) made() (names []string) {
+	if s == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.set)) {
+		if s.set[name].encrypts() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // array is an array of s.
 func (s *shape) array() *shape {
 	if !s.encrypts() {
@@ -155,8 +168,21 @@ func (s *shape) or(o *shape) *shape {
 		return o
 	case o == absent || s.isPlain() && o.isPlain() || s.alike(o):
 		return s
+	case (s.isPlain() || s.isDocument()) && (o.isPlain() || o.isDocument()):
+		return s.merged(o)
 	}
 	return unsure
+}
+
+// merged is or for documents, field by field.
+func (s *shape) merged(o *shape) *shape {
+	both := &shape{closed: true, set: map[string]*shape{}}
+	for _, f := range append(s.paths(), o.paths()...) {
+		if name, _, inner := strings.Cut(f.path, "."); !inner {
+			both.set[name] = s.field(name).or(o.field(name))
+		}
+	}
+	return both
 }
 
 // alike says whether s and o are fields encrypted in the same way.
