@@ -3,33 +3,12 @@ package aws
 import (
 	"context"
 	"crypto/fips140"
+	"errors"
 	"fmt"
-	"sync"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 )
-
-// chain is the SDK's default chain of credential providers, found at the first use: finding it may wait for the network.
-type chain struct {
-	mu    sync.Mutex
-	found sdk.CredentialsProvider // caches credentials and renews them before they expire
-}
-
-func (c *chain) retrieve(ctx context.Context) (sdk.Credentials, error) {
-	found, err := c.find(ctx)
-	if err != nil {
-		return sdk.Credentials{}, &credentialsError{err}
-	}
-	got, err := found.Retrieve(ctx)
-	if err == nil {
-		err = checkSecret(got)
-	}
-	if err != nil {
-		return sdk.Credentials{}, &credentialsError{err}
-	}
-	return got, nil
-}
 
 // checkSecret refuses what package crypto/hmac panics on in FIPS 140-only mode: a key of less than 112 bits, 4 bytes of which are AWS's.
 func checkSecret(c sdk.Credentials) error {
@@ -39,29 +18,59 @@ func checkSecret(c sdk.Credentials) error {
 	return nil
 }
 
-// credentialsError tells the answers of those who give credentials, such as STS, from the KMS's.
-type credentialsError struct{ error }
+// early is how long before their expiry credentials are renewed: they must last for the call.
+const early = time.Minute
 
-func (e *credentialsError) Unwrap() error { return e.error }
-
-// find does not hold the lock while it looks: callers who come at the same time look too, and the first one's find is kept.
-func (c *chain) find(ctx context.Context) (sdk.CredentialsProvider, error) {
-	if found := c.keep(nil); found != nil {
-		return found, nil
-	}
-	// Only the credentials are taken: the endpoint is the masterKey's to name, not the environment's.
-	loaded, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return c.keep(loaded.Credentials), nil
+// cache keeps credentials until they are about to expire. It is in place of the SDK's, which asks without the caller's cancellation and renews at
+// the expiry only.
+type cache struct {
+	source sdk.CredentialsProvider
+	now    func() time.Time
+	turn   chan struct{} // held by the one who reads or renews kept
+	kept   sdk.Credentials
 }
 
-func (c *chain) keep(found sdk.CredentialsProvider) sdk.CredentialsProvider {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.found == nil {
-		c.found = found
+func newCache(source sdk.CredentialsProvider, now func() time.Time) *cache {
+	if now == nil {
+		now = time.Now
 	}
-	return c.found
+	return &cache{source: source, now: now, turn: make(chan struct{}, 1)}
+}
+
+func (c *cache) retrieve(ctx context.Context) (sdk.Credentials, error) {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return sdk.Credentials{}, ctx.Err()
+	}
+	if c.lasts(c.kept, early) {
+		return c.kept, nil
+	}
+	got, err := c.renew(ctx)
+	switch {
+	case err == nil:
+		c.kept = got
+	case c.lasts(c.kept, 0):
+		return c.kept, nil
+	}
+	return got, err
+}
+
+func (c *cache) renew(ctx context.Context) (sdk.Credentials, error) {
+	got, err := c.source.Retrieve(ctx)
+	switch {
+	case err != nil:
+		return sdk.Credentials{}, err
+	case !got.HasKeys():
+		return sdk.Credentials{}, errors.New("those given have no access key id or no secret access key")
+	case got.CanExpire && !c.lasts(got, 0):
+		return sdk.Credentials{}, fmt.Errorf("those given expired at %s", got.Expires.UTC().Format(time.RFC3339))
+	}
+	return got, checkSecret(got)
+}
+
+// lasts says whether credentials are there that expire, but not within d.
+func (c *cache) lasts(have sdk.Credentials, d time.Duration) bool {
+	return have.HasKeys() && have.CanExpire && c.now().Add(d).Before(have.Expires)
 }

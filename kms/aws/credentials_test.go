@@ -53,7 +53,7 @@ func TestNoDefaultCredentials(t *testing.T) {
 	setEnvironment(t, nil)
 	s := run(t, mock.Options{})
 	err := wrapWithDefaults(t, s)
-	var e *aws.Error
+	var e *kms.Error
 	if !errors.As(err, &e) || !strings.HasPrefix(e.Message, "getting credentials: ") || errors.Is(err, kms.ErrDenied) || len(s.Calls()) != 0 {
 		t.Errorf("got %v", err)
 	}
@@ -74,7 +74,7 @@ func TestCredentialsRefusedByAnother(t *testing.T) {
 		"AWS_ROLE_ARN": "arn:aws:iam::1:role/a", "AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_STS": sts.URL,
 	})
 	err := wrapWithDefaults(t, run(t, mock.Options{}))
-	var e *aws.Error
+	var e *kms.Error
 	if !errors.As(err, &e) || e.Code != "" || e.Temporary() || errors.Is(err, kms.ErrDenied) || !strings.Contains(e.Message, "sts:AssumeRoleWithWebIdentity") {
 		t.Errorf("got %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	mock "github.com/fieldcrypt/fieldcrypt/internal/mockkms/aws"
@@ -55,49 +56,53 @@ var unwrapErrors = map[string]struct {
 }
 
 func TestUnwrapErrors(t *testing.T) {
+	t.Parallel()
 	keys := []mock.Key{{ARN: arn + "enabled"}, {ARN: arn + "enabled2"}, {ARN: arn + "disabled", State: mock.Disabled},
 		{ARN: arn + "deleted", State: mock.PendingDeletion}, {ARN: arn + "forbidden", State: mock.Forbidden}}
+	var all sync.WaitGroup // of cases, at once whatever -parallel is: the SDK waits between its attempts
+	defer all.Wait()
 	for name, tt := range unwrapErrors {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel() // the SDK waits between its attempts
-			s := run(t, mock.Options{Keys: keys, Intercept: func(_ context.Context, c mock.Call) *mock.Answer {
-				if c.Operation == "Decrypt" {
-					return tt.answer
+		all.Go(func() {
+			t.Run(name, func(t *testing.T) {
+				s := run(t, mock.Options{Keys: keys, Intercept: func(_ context.Context, c mock.Call) *mock.Answer {
+					if c.Operation == "Decrypt" {
+						return tt.answer
+					}
+					return nil
+				}})
+				w, err := openDefault(t, s).WrapKey(t.Context(), doc(t, "region", "us-east-1", "key", arn+"enabled"), dataKey())
+				if err != nil {
+					t.Fatal(err)
 				}
-				return nil
-			}})
-			w, err := openDefault(t, s).WrapKey(t.Context(), doc(t, "region", "us-east-1", "key", arn+"enabled"), dataKey())
-			if err != nil {
-				t.Fatal(err)
-			}
-			credentials, key := tt.credentials, arn+tt.key
-			if credentials.AccessKeyID == "" {
-				credentials = mock.Access()
-			}
-			if tt.key == "" {
-				key = arn + "enabled"
-			}
-			fields := []any{"region", "us-east-1", "key", key}
-			if tt.endpoint != "" {
-				fields = append(fields, "endpoint", tt.endpoint)
-			}
-			p := open(t, aws.Type{HTTPClient: s.HTTPClient()}, "aws:prod", static(credentials))
-			got, err := p.UnwrapKey(t.Context(), doc(t, fields...), w.KeyMaterial)
-			var e *aws.Error
-			if got != nil || !errors.As(err, &e) {
-				t.Fatalf("got %v", err)
-			}
-			if e.Code != tt.code || !strings.Contains(e.Message, tt.message) || e.Temporary() != tt.temporary || errors.Is(err, kms.ErrDenied) != tt.denied {
-				t.Errorf("got code %q, message %q, temporary %v, denied %v", e.Code, e.Message, e.Temporary(), errors.Is(err, kms.ErrDenied))
-			}
-			for _, part := range []string{"KMS provider `aws:prod`: Decrypt with key ", key, "us-east-1", tt.endpoint, tt.code} {
-				if !strings.Contains(err.Error(), part) {
-					t.Errorf("the error does not say %q: %v", part, err)
+				credentials, key := tt.credentials, arn+tt.key
+				if credentials.AccessKeyID == "" {
+					credentials = mock.Access()
 				}
-			}
-			if text := err.Error(); strings.Contains(text, "CANARY") || strings.Contains(text, credentials.SecretAccessKey) || len(text) > 700 || strings.ContainsAny(text, "\r\n\x1b") {
-				t.Errorf("not fit for a log: %q", text)
-			}
+				if tt.key == "" {
+					key = arn + "enabled"
+				}
+				fields := []any{"region", "us-east-1", "key", key}
+				if tt.endpoint != "" {
+					fields = append(fields, "endpoint", tt.endpoint)
+				}
+				p := open(t, aws.Type{HTTPClient: s.HTTPClient()}, "aws:prod", static(credentials))
+				got, err := p.UnwrapKey(t.Context(), doc(t, fields...), w.KeyMaterial)
+				var e *kms.Error
+				if got != nil || !errors.As(err, &e) {
+					t.Fatalf("got %v", err)
+				}
+				if e.Code != tt.code || !strings.Contains(e.Message, tt.message) || e.Temporary() != tt.temporary || errors.Is(err, kms.ErrDenied) != tt.denied {
+					t.Errorf("got code %q, message %q, temporary %v, denied %v", e.Code, e.Message, e.Temporary(), errors.Is(err, kms.ErrDenied))
+				}
+				for _, part := range []string{"KMS provider `aws:prod`: Decrypt with key ", key, "us-east-1", tt.endpoint, tt.code} {
+					if !strings.Contains(err.Error(), part) {
+						t.Errorf("the error does not say %q: %v", part, err)
+					}
+				}
+				if text := err.Error(); strings.Contains(text, "CANARY") || strings.Contains(text, credentials.SecretAccessKey) || len(text) > 700 || strings.ContainsAny(text, "\r\n\x1b") {
+					t.Errorf("not fit for a log: %q", text)
+				}
+			})
 		})
 	}
 }
@@ -164,6 +169,7 @@ func TestCancelled(t *testing.T) {
 }
 
 func TestRecovers(t *testing.T) {
+	t.Parallel()
 	failures := 2
 	s := run(t, mock.Options{Intercept: func(context.Context, mock.Call) *mock.Answer {
 		if failures--; failures >= 0 {

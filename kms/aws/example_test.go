@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	mock "github.com/fieldcrypt/fieldcrypt/internal/mockkms/aws"
@@ -52,4 +54,23 @@ func Example() {
 	unwrapped, err := provider.UnwrapKey(ctx, wrapped.MasterKey, wrapped.KeyMaterial)
 	fmt.Println(len(unwrapped), err)
 	// Output: 96 <nil>
+}
+
+// Credentials of one's own source, renewed before they expire, and replicas of a multi-Region key for when its region is down. A role's come from
+// the SDK's stscreds.NewAssumeRoleProvider.
+func ExampleType() {
+	broker := sdk.CredentialsProviderFunc(func(context.Context) (sdk.Credentials, error) {
+		return sdk.Credentials{
+			AccessKeyID: "ASIA…", SecretAccessKey: "…", SessionToken: "…",
+			CanExpire: true, Expires: time.Now().Add(time.Hour),
+		}, nil
+	})
+	providers, err := kms.Open(map[string]map[string]any{"aws": {}}, kms.Limit(aws.Type{
+		Credentials:     map[string]sdk.CredentialsProvider{"aws": broker},
+		FailoverRegions: []string{"us-west-2", "eu-west-1"},
+		FIPS:            sdk.FIPSEndpointStateEnabled,
+		DualStack:       sdk.DualStackEndpointStateDisabled,
+	}, 20))
+	fmt.Println(providers != nil, err)
+	// Output: true <nil>
 }

@@ -28,7 +28,7 @@ func TestOpenErrors(t *testing.T) {
 		"binary secret":  {doc(t, "accessKeyId", canary, "secretAccessKey", []byte(canary)), `field "secretAccessKey" must be text, got binary`},
 		"null token":     {doc(t, "accessKeyId", canary, "secretAccessKey", canary, "sessionToken", nil), `field "sessionToken" must be text, got null`},
 		"twice":          {doc(t, "accessKeyId", canary, "accessKeyId", canary), `field "accessKeyId" is given twice`},
-		"nothing":        {nil, "malformed BSON"},
+		"nothing":        {nil, `field "accessKeyId" is required`},
 		"cut":            {doc(t, "accessKeyId", canary)[:20], "malformed BSON"},
 		"only the token": {doc(t, "sessionToken", canary), `field "accessKeyId" is required`},
 	} {

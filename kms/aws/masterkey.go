@@ -2,13 +2,11 @@ package aws
 
 import (
 	"fmt"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
+	"github.com/fieldcrypt/fieldcrypt/internal/kmsconfig"
 )
 
 // masterKey names a key and where it is.
@@ -21,26 +19,23 @@ type masterKey struct {
 
 // parseMasterKey reads the user's document, or the stored one, which has the provider too.
 func parseMasterKey(doc bson.Raw, stored bool) (m masterKey, err error) {
-	fields := []field{
-		{name: "region", to: &m.region, required: true},
-		{name: "key", to: &m.key, required: true},
-		{name: "endpoint", to: &m.endpoint},
+	fields := []kmsconfig.Field{
+		{Name: "region", Text: &m.region, Required: true},
+		{Name: "key", Text: &m.key, Required: true},
+		{Name: "endpoint", Text: &m.endpoint},
 	}
 	var provider string // the caller has chosen by it
 	if stored {
-		fields = append(fields, field{name: "provider", to: &provider})
+		fields = append(fields, kmsconfig.Field{Name: "provider", Text: &provider})
 	}
-	if len(doc) == 0 {
-		doc = bson.Raw(empty)
-	}
-	if err := readFields(doc, "masterKey", fields); err != nil {
+	if err := kmsconfig.Read(doc, "aws masterKey", fields); err != nil {
 		return masterKey{}, err
 	}
 	if !isRegion(m.region) {
 		return masterKey{}, fmt.Errorf("aws masterKey: region %.64q is not a region's name, such as us-east-1", m.region)
 	}
 	if m.endpoint != "" {
-		m.url, err = parseEndpoint(m.endpoint)
+		m.url, err = kmsconfig.Endpoint(m.endpoint, "aws masterKey")
 	}
 	return m, err
 }
@@ -48,29 +43,7 @@ func parseMasterKey(doc bson.Raw, stored bool) (m masterKey, err error) {
 // isRegion keeps the name fit for a label of the host name: whoever writes to the key vault must not choose the host by it.
 func isRegion(s string) bool {
 	alien := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
-	return len(s) <= 63 && strings.IndexFunc(s, alien) < 0 && strings.Trim(s, "-") == s
-}
-
-// parseEndpoint returns the URL of host[:port]. As in the official drivers the scheme https may be written.
-func parseEndpoint(endpoint string) (string, error) {
-	u, err := url.Parse("https://" + strings.TrimSuffix(strings.TrimPrefix(endpoint, "https://"), "/"))
-	if err != nil || u.Host == "" || *u != (url.URL{Scheme: "https", Host: u.Host}) {
-		return "", fmt.Errorf("aws masterKey: endpoint %.200q is not host[:port]", endpoint)
-	}
-	if !strings.Contains(u.Hostname(), ".") {
-		return "", fmt.Errorf("aws masterKey: endpoint %.200q has no dot in its host name", endpoint)
-	}
-	if !validPort(strings.TrimPrefix(u.Host, u.Hostname())) {
-		return "", fmt.Errorf("aws masterKey: endpoint %.200q: the port is not a number from 1 to 65535", endpoint)
-	}
-	return u.String(), nil
-}
-
-// validPort takes what follows a host name.
-func validPort(s string) bool {
-	digits, given := strings.CutPrefix(s, ":")
-	port, err := strconv.ParseUint(digits, 10, 16)
-	return !given || err == nil && port > 0
+	return s != "" && len(s) <= 63 && strings.IndexFunc(s, alien) < 0 && strings.Trim(s, "-") == s
 }
 
 // isAlias says whether the key goes by an alias, which may be pointed at another key.
@@ -78,14 +51,26 @@ func (m masterKey) isAlias() bool {
 	return strings.HasPrefix(m.key, "alias/") || strings.Contains(m.key, ":alias/")
 }
 
+// isMultiRegion says whether the key may have replicas, which have its id, in other regions.
+func (m masterKey) isMultiRegion() bool {
+	_, id, isARN := strings.Cut(m.key, ":key/")
+	if !isARN {
+		id = m.key
+	}
+	return strings.HasPrefix(id, "mrk-")
+}
+
+// in returns the key's replica in another region.
+func (m masterKey) in(region string) masterKey {
+	if parts := strings.Split(m.key, ":"); len(parts) > 3 { // arn:aws:kms:region:account:key/id
+		parts[3] = region
+		m.key = strings.Join(parts, ":")
+	}
+	m.region = region
+	return m
+}
+
 // document is what the key vault stores, but for the provider.
 func (m masterKey) document() bson.Raw {
-	doc, start := bsonraw.Begin(nil)
-	for _, f := range []struct{ name, value string }{{"region", m.region}, {"key", m.key}, {"endpoint", m.endpoint}} {
-		if f.value != "" {
-			t, value, _ := bson.MarshalValue(f.value) // text can always be written
-			doc = bsonraw.AppendValue(doc, f.name, bson.RawValue{Type: t, Value: value})
-		}
-	}
-	return bsonraw.End(doc, start)
+	return kmsconfig.Document("region", m.region, "key", m.key, "endpoint", m.endpoint)
 }

@@ -20,6 +20,8 @@ type provider struct {
 	id          string
 	http        *http.Client
 	credentials sdk.CredentialsProviderFunc // a func, of which fmt prints an address only, whatever the verb
+	settings    *settings
+	failover    []string
 
 	mu      sync.Mutex
 	clients map[place]*awskms.Client
@@ -32,7 +34,7 @@ type place struct{ region, endpoint string }
 // share their connections.
 const maxClients = 64
 
-// WrapKey encrypts a data key of 96 bytes. Errors of the KMS and of the way to it are of type *Error.
+// WrapKey encrypts a data key of 96 bytes. Errors of the KMS and of the way to it are of type *kms.Error.
 func (p *provider) WrapKey(ctx context.Context, doc bson.Raw, dataKey []byte) (kms.Wrapped, error) {
 	m, err := parseMasterKey(doc, false)
 	if err != nil {
@@ -41,14 +43,21 @@ func (p *provider) WrapKey(ctx context.Context, doc bson.Raw, dataKey []byte) (k
 	if len(dataKey) != payload.KeySize {
 		return kms.Wrapped{}, fmt.Errorf("data key must be %d bytes: got %d", payload.KeySize, len(dataKey))
 	}
-	out, err := p.client(m).Encrypt(ctx, &awskms.EncryptInput{KeyId: &m.key, Plaintext: dataKey})
+	var material []byte
+	err = p.ask(ctx, m, request{"Encrypt", dataKey, func(ctx context.Context, to *awskms.Client, key string, as func(*awskms.Options)) error {
+		out, err := to.Encrypt(ctx, &awskms.EncryptInput{KeyId: &key, Plaintext: dataKey}, as)
+		if err != nil {
+			return err
+		}
+		if material = out.CiphertextBlob; len(material) == 0 {
+			return errors.New("the reply has no CiphertextBlob")
+		}
+		return nil
+	}})
 	if err != nil {
-		return kms.Wrapped{}, p.failure(ctx, "Encrypt", m, err, dataKey)
+		return kms.Wrapped{}, err
 	}
-	if len(out.CiphertextBlob) == 0 {
-		return kms.Wrapped{}, p.failure(ctx, "Encrypt", m, errors.New("the reply has no CiphertextBlob"), dataKey)
-	}
-	return kms.Wrapped{KeyMaterial: out.CiphertextBlob, MasterKey: m.document()}, nil
+	return kms.Wrapped{KeyMaterial: material, MasterKey: m.document()}, nil
 }
 
 // UnwrapKey decrypts what WrapKey, or any official driver, made. The KMS is told the key, so that it refuses what another one wrapped,
@@ -61,36 +70,55 @@ func (p *provider) UnwrapKey(ctx context.Context, doc bson.Raw, keyMaterial []by
 	if len(keyMaterial) == 0 {
 		return nil, errors.New("the wrapped data key is empty")
 	}
-	in := &awskms.DecryptInput{CiphertextBlob: keyMaterial}
-	if !m.isAlias() {
-		in.KeyId = &m.key
-	}
-	out, err := p.client(m).Decrypt(ctx, in)
+	var dataKey []byte
+	err = p.ask(ctx, m, request{"Decrypt", nil, func(ctx context.Context, to *awskms.Client, key string, as func(*awskms.Options)) error {
+		in := &awskms.DecryptInput{CiphertextBlob: keyMaterial}
+		if !m.isAlias() {
+			in.KeyId = &key
+		}
+		out, err := to.Decrypt(ctx, in, as)
+		if err != nil {
+			return err
+		}
+		if dataKey = out.Plaintext; len(dataKey) == 0 {
+			return errors.New("the reply has no Plaintext")
+		}
+		return nil
+	}})
 	if err != nil {
-		return nil, p.failure(ctx, "Decrypt", m, err, nil)
+		return nil, err
 	}
-	if len(out.Plaintext) == 0 {
-		return nil, p.failure(ctx, "Decrypt", m, errors.New("the reply has no Plaintext"), nil)
-	}
-	return out.Plaintext, nil
+	return dataKey, nil
 }
 
 // client returns the SDK's client for the key's place.
-func (p *provider) client(m masterKey) *awskms.Client {
+func (p *provider) client(ctx context.Context, m masterKey) (*awskms.Client, error) {
 	at := place{m.region, m.url}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if client, ok := p.clients[at]; ok {
-		return client
+	if client := p.keep(at, nil); client != nil {
+		return client, nil
 	}
-	options := awskms.Options{Region: m.region, Credentials: p.credentials, HTTPClient: p.http, Retryer: newRetryer()}
+	options := awskms.Options{Region: m.region, HTTPClient: p.http, Retryer: newRetryer()}
 	if m.url != "" {
 		options.BaseEndpoint = &m.url
+		return p.keep(at, awskms.New(options)), nil
+	}
+	var err error
+	if options.EndpointOptions, err = p.settings.endpoints(ctx); err != nil {
+		return nil, err
+	}
+	return p.keep(at, awskms.New(options)), nil
+}
+
+// keep returns the client that is kept for a place, or keeps the new one.
+func (p *provider) keep(at place, made *awskms.Client) *awskms.Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if kept, ok := p.clients[at]; ok || made == nil {
+		return kept
 	}
 	if len(p.clients) >= maxClients {
 		clear(p.clients)
 	}
-	client := awskms.New(options)
-	p.clients[at] = client
-	return client
+	p.clients[at] = made
+	return made
 }

@@ -50,7 +50,7 @@ func TestTLSOptionsAreUsed(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := open(t, typ, "aws", static(mock.Access())).WrapKey(t.Context(), specKey(t), dataKey())
-	var e *aws.Error
+	var e *kms.Error
 	if !errors.As(err, &e) || e.Temporary() || !strings.Contains(e.Message, "certificate") {
 		t.Errorf("an unknown authority: got %v", err)
 	}

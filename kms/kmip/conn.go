@@ -13,32 +13,31 @@ import (
 	"github.com/ovh/kmip-go/ttlv"
 )
 
-// conn is a connection for the few requests that one data key takes.
+// conn is a connection, used by one call at a time.
 //
 // It is in place of kmipclient, whose connection decodes replies in a goroutine of its own, where a malformed one ends the whole program, sends
 // requests again on a new connection, and takes replies of any size.
 type conn struct {
-	net.Conn
+	net.Conn  // nil until open
+	address   string
 	version   kmip.ProtocolVersion
 	operation string // the last one begun, for errors
-	stop      func() bool
+	kept      bool   // since another call; the server may have closed it
+	answered  bool   // in part at least
+	expiry    *time.Timer
 }
 
-// open connects; all that the connection does ends with ctx.
-func (c *conn) open(ctx context.Context, dial func(context.Context, string) (net.Conn, error), address string) (err error) {
-	c.operation = "Connect"
-	if c.Conn, err = dial(ctx, address); err != nil {
-		return err
+// open connects unless it is connected; all that the connection does ends with ctx, until stop is called, which says whether it did not end by then.
+func (c *conn) open(ctx context.Context, dial func(context.Context, string) (net.Conn, error)) (stop func() bool, err error) {
+	if c.Conn == nil {
+		c.operation = "Connect"
+		connected, err := dial(ctx, c.address)
+		if err != nil {
+			return nil, err
+		}
+		c.Conn = connected
 	}
-	c.stop = context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	return nil
-}
-
-func (c *conn) close() {
-	if c.Conn != nil {
-		c.stop()
-		_ = c.Conn.Close()
-	}
+	return context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) }), nil
 }
 
 // refusal is a reply that says no.
@@ -83,7 +82,9 @@ const maxReply = 1 << 16
 // receive reads one message: a head of 8 bytes, the last four of which are the length of the rest, always a multiple of 8.
 func (c *conn) receive() (*kmip.ResponseMessage, error) {
 	var head [8]byte
-	if _, err := io.ReadFull(c, head[:]); err != nil {
+	got, err := io.ReadFull(c, head[:])
+	c.answered = got > 0
+	if err != nil {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(head[4:])

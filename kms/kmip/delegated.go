@@ -47,6 +47,9 @@ func (c *conn) encrypt(id string, dataKey []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if reply.UniqueIdentifier != id {
+		return nil, errOtherKey
+	}
 	if len(reply.IVCounterNonce) != aes.BlockSize || len(reply.IVCounterNonce)+len(reply.Data) != delegatedSize {
 		return nil, fmt.Errorf("malformed reply: got an IV of %d bytes and %d bytes of ciphertext, expected %d and %d",
 			len(reply.IVCounterNonce), len(reply.Data), aes.BlockSize, delegatedSize-aes.BlockSize)
@@ -60,6 +63,9 @@ func (c *conn) decrypt(id string, keyMaterial []byte) ([]byte, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if reply.UniqueIdentifier != id {
+		return nil, errOtherKey
 	}
 	return reply.Data, nil
 }

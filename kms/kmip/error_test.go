@@ -14,7 +14,6 @@ import (
 
 	mock "github.com/fieldcrypt/fieldcrypt/internal/mockkms/kmip"
 	"github.com/fieldcrypt/fieldcrypt/kms"
-	"github.com/fieldcrypt/fieldcrypt/kms/kmip"
 )
 
 // reply is a message in which the server says that a request succeeded.
@@ -78,7 +77,7 @@ func TestUnwrapErrors(t *testing.T) {
 				keyID = "1"
 			}
 			got, err := open(t, "kmip:prod", s.Addr(), s.ClientTLS()).UnwrapKey(t.Context(), doc(t, "keyId", keyID), unbase64(t, specMaterial))
-			var e *kmip.Error
+			var e *kms.Error
 			if got != nil || !errors.As(err, &e) {
 				t.Fatalf("got %v", err)
 			}
@@ -125,7 +124,7 @@ func TestWrapErrors(t *testing.T) {
 				return nil
 			}})
 			_, err := openDefault(t, s).WrapKey(t.Context(), tt.masterKey, dataKey())
-			var e *kmip.Error
+			var e *kms.Error
 			if !errors.As(err, &e) || e.Operation != operation || e.Key != tt.key || len(s.Calls()) != tt.calls {
 				t.Errorf("%s: got %v after %d requests", operation, err, len(s.Calls()))
 			} else if strings.Contains(err.Error(), "CANARY") || strings.Contains(err.Error(), "Q0FOQVJZ") {
@@ -139,7 +138,7 @@ func TestUnreachable(t *testing.T) {
 	s := run(t, mock.Options{})
 	s.Close()
 	_, err := openDefault(t, s).WrapKey(t.Context(), nil, dataKey())
-	var e *kmip.Error
+	var e *kms.Error
 	if !errors.As(err, &e) || !e.Temporary() || e.Operation != "Connect" || !strings.Contains(e.Message, "connection refused") {
 		t.Errorf("got %v", err)
 	}

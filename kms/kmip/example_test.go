@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"log"
+	"os"
 
 	mock "github.com/fieldcrypt/fieldcrypt/internal/mockkms/kmip"
 	"github.com/fieldcrypt/fieldcrypt/kms"
@@ -43,4 +46,25 @@ func Example() {
 	unwrapped, err := provider.UnwrapKey(ctx, wrapped.MasterKey, wrapped.KeyMaterial)
 	fmt.Println(wrapped.MasterKey, len(unwrapped), err)
 	// Output: {"keyId": "new-2"} 96 <nil>
+}
+
+// A server that knows its clients by certificate, asked at most ten times at once.
+func ExampleType() {
+	certificate, err := tls.LoadX509KeyPair("client.pem", "client-key.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	authority, err := os.ReadFile("authority.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(authority)
+	providers, err := kms.Open(
+		map[string]map[string]any{"kmip:prod": {"endpoint": "kms.example.org:5696"}},
+		kms.Limit(kmip.Type{TLS: map[string]*tls.Config{
+			"kmip:prod": {RootCAs: pool, Certificates: []tls.Certificate{certificate}},
+		}}, 10),
+	)
+	fmt.Println(providers, err)
 }

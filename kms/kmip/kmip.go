@@ -5,25 +5,29 @@
 // itself, in CBC mode with a random IV; that is why the form of choice is delegated where the server can do it. Both are those of the official
 // MongoDB drivers.
 //
-// The package is not a general client of the protocol. It speaks version 1.0 in the plain form and 1.2 in the delegated one, over one
-// connection for each data key. A request is never sent twice: a server might register two keys.
+// The package is not a general client of the protocol. It speaks version 1.0 in the plain form and 1.2 in the delegated one.
+//
+// Connections are kept for later calls, at most 4 of a provider, for 30 seconds. Where the server has closed a kept one meanwhile, the request is sent
+// again on a new one; nothing else is ever sent twice, as in the official drivers. To make a key the provider takes a new connection at once and never
+// sends the request again: the server might make two.
+//
+// A call whose context has no deadline ends after 10 seconds, as in the official Go driver.
 package kmip
 
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/fieldcrypt/fieldcrypt/internal/kmsconfig"
 	"github.com/fieldcrypt/fieldcrypt/kms"
 )
 
 var (
 	_ kms.Type     = Type{}
 	_ kms.Provider = (*provider)(nil)
-	_ error        = (*Error)(nil)
 )
 
 // Type opens kmip providers from kmsProviders entries of the form {endpoint}: host[:port] of the server, port 5696 if left out.
@@ -42,14 +46,12 @@ func (Type) Name() string { return "kmip" }
 // Open opens a provider. It makes no connection. Fields other than endpoint are refused.
 func (t Type) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
 	options := t.TLS[id.String()]
-	if options == nil {
-		options = &tls.Config{}
-	}
-	if err := checkTLS(options); err != nil {
+	if err := kmsconfig.CheckTLS(options); err != nil {
 		return nil, err
 	}
-	p := &provider{id: id.String(), dial: newDialer(options)}
-	if err := readFields(config, "kmsProviders entry", []field{{name: "endpoint", text: &p.endpoint, required: true}}); err != nil {
+	p := &provider{id: id.String(), dial: newDialer(options), idle: &idle{}}
+	err := kmsconfig.Read(config, "kmip kmsProviders entry", []kmsconfig.Field{{Name: "endpoint", Text: &p.endpoint, Required: true}})
+	if err != nil {
 		return nil, err
 	}
 	if _, err := address(p.endpoint); err != nil {
@@ -58,20 +60,9 @@ func (t Type) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
 	return p, nil
 }
 
-// checkTLS refuses options with which others could read the keys; the text is the official drivers'.
-func checkTLS(options *tls.Config) error {
-	switch {
-	case options.InsecureSkipVerify:
-		return errors.New("insecure TLS options prohibited: InsecureSkipVerify")
-	case options.MinVersion != 0 && options.MinVersion < tls.VersionTLS12, options.MaxVersion != 0 && options.MaxVersion < tls.VersionTLS12:
-		return errors.New("insecure TLS options prohibited: TLS 1.2 is the least version")
-	}
-	return nil
-}
-
 // newDialer returns a func, not a struct with the options: fmt prints of it an address only, whatever the verb.
 func newDialer(options *tls.Config) func(ctx context.Context, address string) (net.Conn, error) {
-	dialer := &tls.Dialer{Config: options.Clone()}
+	dialer := &tls.Dialer{Config: options.Clone()} // a clone of nil is nil, the default
 	return func(ctx context.Context, address string) (net.Conn, error) {
 		return dialer.DialContext(ctx, "tcp", address)
 	}

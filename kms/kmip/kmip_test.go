@@ -156,7 +156,7 @@ func TestFieldErrors(t *testing.T) {
 		config bson.Raw
 		want   string
 	}{
-		"nothing":        {nil, "malformed BSON"},
+		"nothing":        {nil, `field "endpoint" is required`},
 		"empty":          {doc(t), `field "endpoint" is required`},
 		"empty endpoint": {doc(t, "endpoint", ""), `field "endpoint" is empty`},
 		"not text":       {doc(t, "endpoint", 1), `field "endpoint" must be text, got 32-bit integer`},
@@ -261,7 +261,7 @@ func TestTLSOptions(t *testing.T) {
 	trusting.RootCAs = run(t, mock.Options{}).ClientTLS().RootCAs
 	for name, options := range map[string]*tls.Config{"no client certificate": stranger, "another authority": trusting, "no options": nil} {
 		_, err := open(t, "kmip", s.Addr(), options).WrapKey(t.Context(), nil, dataKey())
-		var e *kmip.Error
+		var e *kms.Error
 		if !errors.As(err, &e) || e.Temporary() || errors.Is(err, kms.ErrDenied) || !strings.Contains(e.Message, "certificate") {
 			t.Errorf("%s: got %v", name, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
+	"github.com/fieldcrypt/fieldcrypt/internal/kmsconfig"
 )
 
 const defaultPort = "5696"
@@ -23,19 +24,16 @@ type masterKey struct {
 
 // parseMasterKey reads the user's document, or the stored one, which has the provider and a keyId.
 func parseMasterKey(doc bson.Raw, stored bool) (m masterKey, err error) {
-	fields := []field{
-		{name: "endpoint", text: &m.endpoint},
-		{name: "delegated", boolean: &m.delegated},
-		{name: "keyId", text: &m.keyID, required: stored},
+	fields := []kmsconfig.Field{
+		{Name: "endpoint", Text: &m.endpoint},
+		{Name: "delegated", Bool: &m.delegated},
+		{Name: "keyId", Text: &m.keyID, Required: stored},
 	}
 	var provider string // the caller has chosen by it
 	if stored {
-		fields = append(fields, field{name: "provider", text: &provider})
+		fields = append(fields, kmsconfig.Field{Name: "provider", Text: &provider})
 	}
-	if len(doc) == 0 {
-		doc = bson.Raw{5, 0, 0, 0, 0}
-	}
-	if err := readFields(doc, "masterKey", fields); err != nil {
+	if err := kmsconfig.Read(doc, "kmip masterKey", fields); err != nil {
 		return masterKey{}, err
 	}
 	if m.endpoint != "" {

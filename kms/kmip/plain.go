@@ -43,6 +43,8 @@ func (c *conn) activate(id string) error {
 	return err
 }
 
+var errOtherKey = errors.New("malformed reply: it is about another key")
+
 // masterKey fetches the secret and expands it.
 func (c *conn) masterKey(id string) (*payload.Key, error) {
 	reply, err := ask[*payloads.GetResponsePayload](c, &payloads.GetRequestPayload{UniqueIdentifier: id})
@@ -50,7 +52,7 @@ func (c *conn) masterKey(id string) (*payload.Key, error) {
 		return nil, err
 	}
 	if reply.UniqueIdentifier != id {
-		return nil, errors.New("malformed reply: it is about another key")
+		return nil, errOtherKey
 	}
 	object, ok := reply.Object.(*kmip.SecretData)
 	if !ok {

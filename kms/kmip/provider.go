@@ -9,6 +9,7 @@ import (
 	"github.com/ovh/kmip-go"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/fieldcrypt/fieldcrypt/internal/kmsconfig"
 	"github.com/fieldcrypt/fieldcrypt/kms"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -18,10 +19,11 @@ type provider struct {
 	id       string
 	endpoint string
 	dial     func(ctx context.Context, address string) (net.Conn, error)
+	idle     *idle
 }
 
 // WrapKey encrypts a data key of 96 bytes. Without keyId it first makes a master key; if it then fails, the error names the new key, which
-// stays in the server. Errors of the server and of the way to it are of type *Error.
+// stays in the server. Errors of the server and of the way to it are of type *kms.Error.
 func (p *provider) WrapKey(ctx context.Context, doc bson.Raw, dataKey []byte) (w kms.Wrapped, err error) {
 	m, err := parseMasterKey(doc, false)
 	if err != nil {
@@ -102,7 +104,8 @@ func (p *provider) UnwrapKey(ctx context.Context, doc bson.Raw, keyMaterial []by
 	return dataKey, nil
 }
 
-// with runs do on a connection to the key's server; sent is what the requests carry and errors must not repeat.
+// with runs do on a connection to the key's server; sent is what the requests carry and errors must not repeat. Without a key id do makes a key, and
+// else it sends one request, which does no harm twice.
 func (p *provider) with(ctx context.Context, m *masterKey, sent []byte, do func(*conn) error) error {
 	endpoint, version := m.endpoint, kmip.V1_0
 	if endpoint == "" {
@@ -115,13 +118,39 @@ func (p *provider) with(ctx context.Context, m *masterKey, sent []byte, do func(
 	if err != nil {
 		return err
 	}
-	c := &conn{version: version}
-	defer c.close()
-	if err = c.open(ctx, p.dial, at); err == nil {
-		err = do(c)
+	ctx, cancel := kmsconfig.WithTimeout(ctx, kmsconfig.Timeout)
+	defer cancel()
+	var c *conn
+	if m.keyID != "" {
+		c = p.idle.take(at)
+	}
+	if c == nil {
+		c = &conn{address: at}
+	}
+	c.version = version
+	err = p.use(ctx, c, do)
+	if err != nil && c.kept && !c.answered && ctx.Err() == nil { // the server had closed it
+		c = &conn{address: at, version: version}
+		err = p.use(ctx, c, do)
 	}
 	if err == nil {
 		return nil
 	}
-	return failure(ctx, &Error{Provider: p.id, Operation: c.operation, Key: m.keyID, Endpoint: at}, err, sent)
+	return failure(ctx, &kms.Error{Provider: p.id, Operation: c.operation, Key: m.keyID, Endpoint: at}, err, sent)
+}
+
+// use runs do on the connection and keeps it while it is in step.
+func (p *provider) use(ctx context.Context, c *conn, do func(*conn) error) error {
+	stop, err := c.open(ctx, p.dial)
+	if err != nil {
+		return err
+	}
+	err = do(c)
+	var refused *refusal
+	if stop() && (err == nil || errors.As(err, &refused)) {
+		p.idle.put(c)
+		return err
+	}
+	_ = c.Close()
+	return err
 }

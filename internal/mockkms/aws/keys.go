@@ -6,10 +6,11 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// Key is a master key of the server.
+// Key is a master key of the server. Those with the same id that begins with mrk- are replicas of one multi-Region key.
 type Key struct {
 	ARN     string
 	Aliases []string // "alias/name"
@@ -42,6 +43,10 @@ type sealedKey struct {
 
 func newKeys(keys []Key) (all []*sealedKey, err error) {
 	for _, k := range keys {
+		if i := slices.IndexFunc(all, func(other *sealedKey) bool { return replicas(k.ARN, other.ARN) }); i >= 0 {
+			all = append(all, &sealedKey{k, all[i].aead})
+			continue
+		}
 		block, err := aes.NewCipher([]byte(rand.Text() + rand.Text())[:32])
 		if err != nil {
 			return nil, fmt.Errorf("making the key %s: %w", k.ARN, err)
@@ -53,6 +58,12 @@ func newKeys(keys []Key) (all []*sealedKey, err error) {
 		all = append(all, &sealedKey{k, aead})
 	}
 	return all, nil
+}
+
+func replicas(arn, other string) bool {
+	_, id, _ := strings.Cut(arn, ":key/")
+	_, otherID, _ := strings.Cut(other, ":key/")
+	return id == otherID && strings.HasPrefix(id, "mrk-")
 }
 
 func (s *Server) encrypt(region string, in request) (*response, *refusal) {
@@ -67,7 +78,7 @@ func (s *Server) encrypt(region string, in request) (*response, *refusal) {
 }
 
 func (s *Server) decrypt(region string, in request) (*response, *refusal) {
-	maker, plaintext := s.open(in.CiphertextBlob)
+	maker, plaintext := s.open(region, in.CiphertextBlob)
 	if in.KeyID != "" {
 		k, refused := s.usable(region, in.KeyID, "Decrypt")
 		switch {
@@ -86,9 +97,12 @@ func (s *Server) decrypt(region string, in request) (*response, *refusal) {
 	return &response{KeyID: maker.ARN, Plaintext: plaintext, EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, nil
 }
 
-// open finds the key that made the blob.
-func (s *Server) open(blob []byte) (*sealedKey, []byte) {
+// open finds the key that made the blob, or its replica in the region.
+func (s *Server) open(region string, blob []byte) (*sealedKey, []byte) {
 	for _, k := range s.keys {
+		if !k.goesBy(region, k.ARN) {
+			continue
+		}
 		for _, w := range s.options.Wrapped {
 			if w.KeyARN == k.ARN && bytes.Equal(w.Ciphertext, blob) {
 				return k, w.Plaintext

@@ -28,7 +28,7 @@ type Options struct {
 	Credentials []Credentials // nil is Access only
 	Keys        []Key         // nil is an enabled SpecKeyARN only
 	Wrapped     []Wrapped     // data keys that real keys have wrapped
-	Hosts       []string      // that the server answers for besides *.amazonaws.com and *.amazonaws.com.cn
+	Hosts       []string      // that the server answers for besides those under amazonaws.com, amazonaws.com.cn and api.aws
 	Ports       []string      // that connections go to; nil is 443 only
 	// Intercept, if not nil, sees every request whose signature is good. Unless it returns nil, its answer is sent. It may wait; ctx ends
 	// when the client goes away.
@@ -151,7 +151,8 @@ func (s *Server) dial(ctx context.Context, network, address string) (net.Conn, e
 
 func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name := hello.ServerName
-	if !strings.HasSuffix(name, ".amazonaws.com") && !strings.HasSuffix(name, ".amazonaws.com.cn") && !slices.Contains(s.options.Hosts, name) {
+	under := func(domain string) bool { return strings.HasSuffix(name, domain) }
+	if !slices.ContainsFunc([]string{".amazonaws.com", ".amazonaws.com.cn", ".api.aws"}, under) && !slices.Contains(s.options.Hosts, name) {
 		return nil, fmt.Errorf("no certificate for %q", name)
 	}
 	cert, err := s.ca.Server(name)

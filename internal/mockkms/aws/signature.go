@@ -86,12 +86,13 @@ func (s *Server) parse(r *http.Request) (*signature, *refusal) {
 	return sig, nil
 }
 
-// regionOf tells the region of the public endpoints.
+// regionOf tells the region of the public endpoints, those for FIPS 140 and for IPv6 included.
 func regionOf(host string) (string, bool) {
-	host, _, _ = strings.Cut(host, ":")
-	rest, found := strings.CutPrefix(strings.TrimSuffix(host, ".cn"), "kms.")
-	region, whole := strings.CutSuffix(rest, ".amazonaws.com")
-	return region, found && whole
+	found := regexp.MustCompile(`^kms(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com|amazonaws\.com\.cn|api\.aws)(?::\d+)?$`).FindStringSubmatch(host)
+	if found == nil {
+		return "", false
+	}
+	return found[1], true
 }
 
 // mismatch is the message of AWS, which quotes what was signed, the session token included.

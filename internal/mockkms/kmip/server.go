@@ -71,6 +71,8 @@ type Server struct {
 	mu      sync.Mutex
 	objects map[string]*object
 	calls   []Call
+	conns   map[net.Conn]struct{} // that are open
+	dialled int
 }
 
 // Run starts a server on a free port of the loopback interface. It serves until Close, or until ctx ends.
@@ -78,7 +80,7 @@ func Run(ctx context.Context, o Options) (*Server, error) {
 	if o.Secrets == nil {
 		o.Secrets = map[string][]byte{SpecSecretID: SpecSecret()}
 	}
-	s := &Server{options: o, objects: newObjects(o)}
+	s := &Server{options: o, objects: newObjects(o), conns: map[net.Conn]struct{}{}}
 	authority, err := ca.New()
 	if err != nil {
 		return nil, err
@@ -127,6 +129,22 @@ func (s *Server) Calls() []Call {
 	return slices.Clone(s.calls)
 }
 
+// Connections returns how many connections are open, and how many there have been.
+func (s *Server) Connections() (open, all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns), s.dialled
+}
+
+// Disconnect closes the open connections, as a server does that is started anew.
+func (s *Server) Disconnect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		_ = c.Close()
+	}
+}
+
 func (s *Server) accept() {
 	for {
 		c, err := s.listener.Accept()
@@ -140,9 +158,16 @@ func (s *Server) accept() {
 // serve is in place of kmipserver's own server, which cannot drop a connection and writes to the program's log.
 func (s *Server) serve(c net.Conn) {
 	stop := context.AfterFunc(s.ctx, func() { _ = c.Close() })
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	s.dialled++
+	s.mu.Unlock()
 	defer func() {
 		stop()
 		_ = c.Close()
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
 	}()
 	stream := ttlv.NewStream(c, 1<<20)
 	for {

@@ -1,28 +1,27 @@
-package aws
+package kmsconfig
 
 import (
 	"crypto/tls"
 	"errors"
 	"net/http"
-
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// maxReply is far beyond any reply of the KMS.
+// maxReply is far beyond any reply of a KMS.
 const maxReply = 1 << 20
 
-// newHTTPClient returns a client that shares base's connections but where options are given.
-func newHTTPClient(base *http.Client, options *tls.Config) (*http.Client, error) {
-	client := &http.Client{
-		// A redirect would send the data key to whom the reply says.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	var under http.RoundTripper
+// HTTPClient returns a client that shares base's connections unless TLS options are given; a nil base stands for one with fallback. It follows no
+// redirect, which would send a data key to whom a reply says, and cuts replies off at 1 MiB.
+func HTTPClient(base *http.Client, fallback http.RoundTripper, options *tls.Config) (*http.Client, error) {
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	under := fallback
 	if base != nil {
-		under, client.Timeout = base.Transport, base.Timeout
+		client.Timeout = base.Timeout
+		if base.Transport != nil {
+			under = base.Transport
+		}
 	}
 	if under == nil {
-		under = awshttp.NewBuildableClient().GetTransport()
+		under = http.DefaultTransport
 	}
 	transport, ok := under.(*http.Transport)
 	if options != nil {
@@ -34,7 +33,7 @@ func newHTTPClient(base *http.Client, options *tls.Config) (*http.Client, error)
 		under = transport
 	}
 	if ok {
-		if err := checkTLS(transport.TLSClientConfig); err != nil {
+		if err := CheckTLS(transport.TLSClientConfig); err != nil {
 			return nil, err
 		}
 	}
@@ -42,8 +41,8 @@ func newHTTPClient(base *http.Client, options *tls.Config) (*http.Client, error)
 	return client, nil
 }
 
-// checkTLS refuses options with which others could read the data keys; the first text is the official drivers'.
-func checkTLS(options *tls.Config) error {
+// CheckTLS refuses options with which others could read the data keys; the texts begin like the official drivers'.
+func CheckTLS(options *tls.Config) error {
 	switch {
 	case options == nil:
 		return nil
@@ -55,7 +54,7 @@ func checkTLS(options *tls.Config) error {
 	return nil
 }
 
-// bounded cuts replies off at maxReply: the SDK reads them whole.
+// bounded cuts replies off at maxReply: clients read them whole.
 type bounded struct{ http.RoundTripper }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -1,0 +1,73 @@
+package kms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Limit returns a Type that opens the providers of t with at most n calls in flight to each, such as a KMS's quota asks for. Further calls wait for
+// one to end, until their context does: their error is then an *Error that wraps the context's. The time that a provider gives calls without a
+// deadline begins after the wait. An n below 1 is no limit.
+func Limit(t Type, n int) Type {
+	if n < 1 {
+		return t
+	}
+	return limitedType{t, n}
+}
+
+type limitedType struct {
+	Type
+	n int
+}
+
+func (t limitedType) Open(id ID, config bson.Raw) (Provider, error) {
+	p, err := t.Type.Open(id, config)
+	if err != nil {
+		return nil, err
+	}
+	return &limited{p, id.String(), make(chan struct{}, t.n)}, nil
+}
+
+// limited has a place in flight for each call.
+type limited struct {
+	provider Provider
+	id       string
+	flying   chan struct{}
+}
+
+func (l *limited) WrapKey(ctx context.Context, masterKey bson.Raw, dataKey []byte) (Wrapped, error) {
+	if err := l.enter(ctx, "WrapKey"); err != nil {
+		return Wrapped{}, err
+	}
+	defer l.leave()
+	return l.provider.WrapKey(ctx, masterKey, dataKey)
+}
+
+func (l *limited) UnwrapKey(ctx context.Context, masterKey bson.Raw, keyMaterial []byte) ([]byte, error) {
+	if err := l.enter(ctx, "UnwrapKey"); err != nil {
+		return nil, err
+	}
+	defer l.leave()
+	return l.provider.UnwrapKey(ctx, masterKey, keyMaterial)
+}
+
+// enter takes a place, or none and returns an error.
+func (l *limited) enter(ctx context.Context, operation string) error {
+	select {
+	case l.flying <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+	}
+	return &Error{
+		Provider:  l.id,
+		Operation: operation,
+		Message:   fmt.Sprintf("waiting for one of the %d calls in flight to end: %v", cap(l.flying), ctx.Err()),
+		CanRetry:  errors.Is(ctx.Err(), context.DeadlineExceeded),
+		Cause:     ctx.Err(),
+	}
+}
+
+func (l *limited) leave() { <-l.flying }
