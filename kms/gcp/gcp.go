@@ -1,0 +1,79 @@
+// Package gcp is the "gcp" KMS: the master key is a symmetric key of Google Cloud KMS, and a data key is wrapped by the service's own encrypt
+// operation without additional authenticated data, as the official MongoDB drivers do it.
+//
+// It is not for keys that sign or that decrypt asymmetrically, and it creates no keys in Cloud KMS: name one that exists, and allow the credentials
+// cloudkms.cryptoKeyVersions.useToEncrypt and useToDecrypt on it.
+//
+// What is sent and received carries CRC32C checksums, which both sides verify, as Google asks of clients. Google's client library copies request and
+// reply bodies and holds credentials as strings: they cannot be wiped from memory. Its debug log, which would print them, stays off whatever the
+// environment says.
+package gcp
+
+import (
+	"crypto/tls"
+	"net/http"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/internal/kmsconfig"
+	"github.com/fieldcrypt/fieldcrypt/kms"
+)
+
+var (
+	_ kms.Type     = Type{}
+	_ kms.Provider = (*provider)(nil)
+)
+
+// Type opens gcp providers from kmsProviders entries of one of these forms:
+//
+//   - {accessToken}: an OAuth 2.0 token, until it expires.
+//   - {email, privateKey, endpoint?}: a service account and its RSA key of at least 2048 bits, PKCS#8 in DER, as binary or as base64 text: what stands
+//     between the lines BEGIN and END of Google's key file. The endpoint is the host[:port] that gives tokens, by default oauth2.googleapis.com.
+//   - {}: Google's Application Default Credentials: the file that GOOGLE_APPLICATION_CREDENTIALS names, else the file that gcloud writes, else the
+//     metadata server of the machine, at GCE_METADATA_HOST if that is set. The official drivers know the metadata server only. All this is
+//     looked up at the first use, not by Open.
+//
+// The master key is {projectId, location, keyRing, keyName, keyVersion?, endpoint?}. The version is for wrapping, by default the key's primary
+// one; a wrapped key names its own. The endpoint is the host[:port] where Cloud KMS is reached otherwise than at cloudkms.googleapis.com, always by
+// TLS. The zero value is ready to use.
+type Type struct {
+	// HTTPClient sends the requests to Cloud KMS and to those who give tokens, but for the metadata server, which is asked directly; nil is
+	// http.DefaultTransport, which takes the proxy from the environment. Redirects are never followed.
+	HTTPClient *http.Client
+	// TLS has options by provider id ("gcp", "gcp:prod"): certificate authorities and client certificates. It replaces those of HTTPClient,
+	// whose Transport must then be nil or an *http.Transport. Options that switch verification off or allow less than TLS 1.2 are refused.
+	TLS map[string]*tls.Config
+	// Endpoints, if not nil, are the only ones, each host[:port], that a master key may name. Requests carry an access token: whoever writes to
+	// the key vault could otherwise, as with the official drivers, have it sent to a host of theirs.
+	Endpoints []string
+
+	metadata http.RoundTripper // for tests; nil asks directly
+}
+
+// Name returns "gcp".
+func (Type) Name() string { return "gcp" }
+
+// Open opens a provider. It makes no connection. Fields other than those of Type's comment are refused.
+func (t Type) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
+	client, err := kmsconfig.HTTPClient(t.HTTPClient, nil, t.TLS[id.String()])
+	if err != nil {
+		return nil, err
+	}
+	p := &provider{id: id.String(), http: client}
+	if t.Endpoints != nil {
+		p.allowed = map[string]bool{defaultEndpoint: true}
+	}
+	for _, endpoint := range t.Endpoints {
+		url, err := parseEndpoint(endpoint, "Endpoints")
+		if err != nil {
+			return nil, err
+		}
+		p.allowed[url] = true
+	}
+	fetch, err := t.credentials(id, config, client)
+	if err != nil {
+		return nil, err
+	}
+	p.credentials = newCache(fetch)
+	return p, nil
+}
