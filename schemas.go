@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"sync"
 
@@ -123,20 +122,10 @@ func (s *schemaSource) definition(ctx context.Context, target analyze.Target, cm
 		return schemaSet{ns: own}, nil
 	}
 	present, err := s.existing(ctx, []string{ns})
-	if err != nil || own == nil || !covers(own, present[ns]) {
+	if err != nil || own == nil || !own.Root().Covers(present[ns].Root()) {
 		return present, err // a new schema that encrypts less must not let comparisons with the fields encrypted so far pass
 	}
 	return schemaSet{ns: own}, nil
-}
-
-// covers says whether own encrypts every field that present does, in the same way.
-func covers(own, present *schema.Schema) bool {
-	for _, field := range present.Fields() {
-		if !slices.ContainsFunc(own.Fields(), func(f *schema.Encrypted) bool { return f.Path == field.Path && f.SameMetadata(field) }) {
-			return false
-		}
-	}
-	return true
 }
 
 // changes makes look-ups that begin from now on ask the server again, and distrust "no schema" for a while.

@@ -176,6 +176,21 @@ func TestCreateAndCollMod(t *testing.T) {
 	}
 }
 
+// A collMod that takes one field out of what additionalProperties encrypts must not compare that field with a value on the way.
+func TestCollModThatEncryptsLess(t *testing.T) {
+	store := newVault()
+	field := encryptField("string", det, bson.A{newKey(t, explicit(t, store), "local")})
+	all := bson.D{{Key: "bsonType", Value: "object"}, {Key: "additionalProperties", Value: field}}
+	less := append(all, bson.E{Key: "properties", Value: bson.D{{Key: "a", Value: bson.D{{Key: "bsonType", Value: "string"}}}}})
+	server := &collections{infos: map[string][]bson.D{"db.c": {info("c", bson.D{jsonSchema(all)})}}}
+	e := automatic(t, fieldcrypt.AutoEncryptionOptions{}, store, server)
+	_, err := e.Encrypt(t.Context(), "db", raw(t, bson.D{{Key: "collMod", Value: "c"}, {Key: "validator", Value: bson.D{jsonSchema(less), {Key: "a", Value: "secret"}}}}))
+	var refused *analyze.RefusedError
+	if !errors.As(err, &refused) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A validator that encrypts less than the schema map must not carry values of encrypted fields to the server.
 func TestSchemaMapRulesOverTheCommandsValidator(t *testing.T) {
 	store := newVault()

@@ -106,19 +106,23 @@ func pathRoom(dst []byte) (out, path []byte) {
 
 // analysis is the state of one walk.
 type analysis struct {
-	sealer  Sealer
-	rewrite Rewrite
-	allow   Relaxation
-	target  Target
-	schemas map[string]*schema.Schema // of all of target's namespaces
-	schema  *schema.Schema            // of the collection at hand
-	root    *schema.Node              // its documents, in a pipeline as the stages so far have made them; nil: nothing is encrypted
-	path    []byte                    // dotted path of the field at hand, for errors
-	sealed  int                       // values sealed so far
-	op      string                    // the operator whose argument is at hand; empty in a document that is stored whole
-	forbid  *rule                     // when set, nothing may be sealed: the reason
-	redact  redactMode                // set in the expression of $redact
-	depth   int
+	sealer       Sealer
+	rewrite      Rewrite
+	allow        Relaxation
+	target       Target
+	schemas      map[string]*schema.Schema // of all of target's namespaces
+	schema       *schema.Schema            // of the collection at hand
+	root         *schema.Node              // its documents, in a pipeline as the stages so far have made them; nil: nothing is encrypted
+	path         []byte                    // dotted path of the field at hand, for errors
+	sealed       int                       // values sealed so far
+	op           string                    // the operator whose argument is at hand; empty in a document that is stored whole
+	forbid       *rule                     // when set, nothing may be sealed: the reason
+	redact       redactMode                // set in the expression of $redact
+	keys         keyNames                  // of the document at hand
+	undocumented bool                      // there is no document yet that an expression could refer to
+	depth        int
+	levels       []*schema.Node // in $redact: every document that $$CURRENT may be
+	places       int            // that stages and expressions have made of documents so far, as schema.Node.Places counts
 }
 
 // use makes the collection ns, one of target's, the one at hand.

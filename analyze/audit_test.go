@@ -228,3 +228,14 @@ func harmless(e bsonraw.Element, numbers bool) bool {
 	_, encrypted := bsonraw.EncryptedPayload(e.Type, e.Value)
 	return encrypted
 }
+
+func elements(t rapid.TB, doc []byte) (all []bsonraw.Element) {
+	it := bsonraw.Iterate(doc)
+	for it.Next() {
+		all = append(all, it.Element)
+	}
+	if it.Err != nil {
+		t.Fatal(it.Err)
+	}
+	return all
+}

@@ -9,32 +9,29 @@ import (
 // filterExpression writes {$expr: expression} in a filter on whole documents.
 func (a *analysis) filterExpression(dst []byte, e bsonraw.Element) ([]byte, error) {
 	a.op = "$expr"
-	return a.truth(dst, e)
+	return a.truth(dst, e, wrapped)
 }
 
 // truth writes an expression of which only the truth counts. A literal document is always true, and most likely a condition in the
 // syntax of filters, {ssn: "x"}, the value of which is to be encrypted.
-func (a *analysis) truth(dst []byte, e bsonraw.Element) ([]byte, error) {
-	literal := e.Type == bson.TypeArray
-	if e.Type == bson.TypeEmbeddedDocument {
-		_, is, err := a.operatorOf(e.Value)
-		if err != nil {
-			return nil, err
-		}
-		literal = !is
+func (a *analysis) truth(dst []byte, e bsonraw.Element, in constants) ([]byte, error) {
+	op := a.op
+	dst, got, err := a.evaluate(dst, e.Key, e.RawValue(), in)
+	switch {
+	case err != nil:
+		return nil, err
+	case got.literal:
+		return nil, a.refuse(ruleExpressionAlwaysTrue, op)
 	}
-	if literal {
-		return nil, a.refuse(ruleExpressionAlwaysTrue, a.op)
-	}
-	return a.operand(dst, e, &conditionOperand, wrapped)
+	return dst, a.accept(&conditionOperand, got)
 }
 
 // truths writes the argument of $and, $or or $not: one condition, or a list of them.
 func (a *analysis) truths(dst []byte, e bsonraw.Element) ([]byte, error) {
 	if e.Type != bson.TypeArray {
-		return a.truth(dst, e)
+		return a.truth(dst, e, wrapped)
 	}
-	return a.eachOperand(dst, e, func(dst []byte, _ int, e bsonraw.Element) ([]byte, error) { return a.truth(dst, e) })
+	return a.eachOperand(dst, e, func(dst []byte, _ int, e bsonraw.Element) ([]byte, error) { return a.truth(dst, e, wrapped) })
 }
 
 // branches collects what an operator gives in one case or another.
@@ -56,6 +53,9 @@ func (b *branches) write(dst []byte, e bsonraw.Element) ([]byte, error) {
 		return nil, err
 	}
 	b.result = b.result.or(got)
+	if _, err := b.a.derived(b.result.node, nil); err != nil {
+		return nil, err
+	}
 	return dst, b.a.acceptResult(b.row, got)
 }
 
@@ -66,7 +66,7 @@ func (a *analysis) conditional(dst []byte, e bsonraw.Element, row *operator) ([]
 		dst, err := a.eachArgument(dst, e, []string{"if", "then", "else"}, func(dst []byte, e bsonraw.Element) ([]byte, error) {
 			switch string(e.Key) {
 			case "if":
-				return a.truth(dst, e)
+				return a.truth(dst, e, wrapped)
 			case "then", "else":
 				return b.write(dst, e)
 			}
@@ -77,7 +77,7 @@ func (a *analysis) conditional(dst []byte, e bsonraw.Element, row *operator) ([]
 	count := 0
 	dst, err := a.eachOperand(dst, e, func(dst []byte, i int, e bsonraw.Element) ([]byte, error) {
 		if count++; i == 0 {
-			return a.truth(dst, e)
+			return a.truth(dst, e, wrapped)
 		}
 		return b.write(dst, e)
 	})
@@ -94,7 +94,7 @@ func (a *analysis) switches(dst []byte, e bsonraw.Element, row *operator) ([]byt
 	branch := func(dst []byte, e bsonraw.Element) ([]byte, error) {
 		switch string(e.Key) {
 		case "case":
-			return a.truth(dst, e)
+			return a.truth(dst, e, wrapped)
 		case "then":
 			return b.write(dst, e)
 		}

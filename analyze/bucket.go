@@ -73,6 +73,6 @@ func (p *pipeline) bucketOutput(dst []byte, e bsonraw.Element) (out []byte, resu
 	if err != nil {
 		return nil, nil, err
 	}
-	result, err = built(outputs)
+	result, err = p.built(outputs)
 	return dst, result, err
 }

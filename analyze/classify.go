@@ -176,7 +176,7 @@ func bulkNamespaces(cmd []byte) ([]string, error) {
 		if it.Element.Type != bson.TypeEmbeddedDocument {
 			return nil, refused(ruleNonCollection, "", "bulkWrite")
 		}
-		ns, _, err := find(it.Element.Value, "ns")
+		ns, err := only(it.Element.Value, "ns")
 		if err != nil {
 			return nil, err
 		}

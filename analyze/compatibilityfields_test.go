@@ -94,7 +94,9 @@ func indexTable(p *page) *table {
 		{"key `{\"field.$**\": 1}`", indexed(func(f string) any { return one(f+".$**", 1) })},
 		{"`expireAfterSeconds` with key `{field: 1}`", indexed(ascending, bson.E{Key: "expireAfterSeconds", Value: 1})},
 		{"`weights: {field: 1}`", option("weights", ascending)}, {"`wildcardProjection: {field: 1}`", option("wildcardProjection", ascending)},
-		{"`language_override: \"field\"`", option("language_override", func(f string) any { return f })},
+		{"`language_override: \"field\"` with a text index", func(f string) d {
+			return indexed(func(string) any { return one("x", "text") }, bson.E{Key: "language_override", Value: f})(f)
+		}},
 		{"`partialFilterExpression: {field: {$exists: true}}`", option("partialFilterExpression", exists)},
 		{"`partialFilterExpression: {field: value}`", option("partialFilterExpression", equal)},
 		{"`validator: {field: {$exists: true}}`", validated(exists)}, {"`validator: {field: value}`", validated(equal)},

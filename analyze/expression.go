@@ -14,9 +14,11 @@ import (
 
 // value is what an expression gives.
 type value struct {
-	node   *schema.Node // the place it is like; nil when nothing in it is encrypted
-	path   string       // a field it comes from, for errors; set only when node is
-	absent bool         // it is null or missing in every document
+	node    *schema.Node // the place it is like; nil when nothing in it is encrypted
+	path    string       // a field it comes from, for errors; set only when node is
+	absent  bool         // it is null or missing in every document
+	whole   bool         // it is the document itself
+	literal bool         // it is a document or array written out: as a condition always true
 }
 
 // class is how the value relates to encrypted fields; Unknown is an undecided value, or an array with encrypted fields in it.
@@ -47,7 +49,7 @@ func (v value) or(o value) value {
 	case o.absent:
 		return v
 	}
-	return value{node: schema.Either(v.node, o.node), path: cmp.Or(v.path, o.path)}
+	return value{node: schema.Either(v.node, o.node), path: cmp.Or(v.path, o.path), literal: v.literal || o.literal}
 }
 
 // expression writes v, an aggregation expression over the documents a.root, under key, its constants sealed where they are
@@ -103,8 +105,11 @@ func (a *analysis) arrayExpression(dst, key, list []byte, in constants) ([]byte,
 			return nil, value{}, err
 		}
 		elements = elements.or(got)
+		if _, err = a.derived(got.node, nil); err != nil {
+			return nil, value{}, err
+		}
 	}
-	return bsonraw.End(dst, start), value{node: schema.ArrayOf(elements.node), path: elements.path}, it.Err
+	return bsonraw.End(dst, start), value{node: schema.ArrayOf(elements.node), path: elements.path, literal: true}, it.Err
 }
 
 // documentExpression writes {$operator: argument}, or a document whose fields are expressions.
@@ -135,7 +140,7 @@ func (a *analysis) operatorOf(doc []byte) (op bsonraw.Element, is bool, err erro
 func (a *analysis) objectExpression(dst, key, doc []byte, in constants) ([]byte, value, error) {
 	dst, start := bsonraw.BeginDocument(dst, key)
 	var fields []schema.Field
-	var result value
+	result := value{literal: true}
 	it := bsonraw.Iterate(doc)
 	for it.Next() {
 		name := string(it.Element.Key)
@@ -158,7 +163,7 @@ func (a *analysis) objectExpression(dst, key, doc []byte, in constants) ([]byte,
 			return nil, value{}, a.refuse(ruleExpressionMalformed, a.op)
 		}
 		var err error
-		if result.node, err = result.node.With(fields...); err != nil {
+		if result.node, err = a.derived(result.node.With(fields...)); err != nil {
 			return nil, value{}, err
 		}
 	}
@@ -201,7 +206,8 @@ func (a *analysis) operatorExpression(dst, key []byte, e bsonraw.Element) ([]byt
 func (a *analysis) apply(dst []byte, e bsonraw.Element, row *expressionOperator) (out []byte, got value, err error) {
 	switch row.form {
 	case formLiteral:
-		return bsonraw.AppendValue(dst, a.literalName(string(e.Key)), e.RawValue()), value{absent: e.Type == bson.TypeNull}, nil
+		got := value{absent: e.Type == bson.TypeNull, literal: e.IsContainer()}
+		return bsonraw.AppendValue(dst, a.literalName(string(e.Key)), e.RawValue()), got, nil
 	case formString, formNone:
 		if row.form == formString && e.Type != bson.TypeString || row.form == formNone && !(e.IsContainer() && len(e.Value) == 5) {
 			return nil, value{}, a.refuse(ruleExpressionMalformed, a.op)

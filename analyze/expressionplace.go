@@ -72,6 +72,9 @@ func (a *analysis) fieldName(dst []byte, e bsonraw.Element) ([]byte, *string, er
 func (a *analysis) child(document value, name *string) (value, error) {
 	switch document.class() {
 	case schema.Plain:
+		if document.whole && name != nil {
+			return value{}, a.replaced([]byte(*name), a.op)
+		}
 		return value{}, nil
 	case schema.Unknown:
 		return value{}, refused(ruleUnknown, document.path, a.op)
@@ -82,6 +85,9 @@ func (a *analysis) child(document value, name *string) (value, error) {
 		return value{}, refused(ruleExpressionFieldName, document.path, a.op)
 	}
 	node, err := document.node.Child(*name)
+	if node == nil && err == nil && document.whole {
+		err = a.replaced([]byte(*name), a.op)
+	}
 	if node == nil || err != nil {
 		return value{}, err
 	}

@@ -27,6 +27,7 @@ type expressionOperator struct {
 	form      form
 	variables []string // named arguments that are names of variables
 	order     string   // the named argument that is an order of array elements
+	condition string   // the named argument of which only the truth counts
 }
 
 // expressionNamed finds a row; nil when the operator is not known.
@@ -105,7 +106,8 @@ var expressionOperators = []expressionOperator{
 		"$toUUID", "$type"),
 	plainOperands("$arrayToObject", "$concatArrays", "$firstN", "$indexOfArray", "$lastN", "$maxN", "$minN", "$range", "$reverseArray",
 		"$slice", "$zip"),
-	{operator: operandsWithout(ruleExpressionOperator, "$filter", "$map", "$reduce"), variables: []string{"as", "arrayIndexAs", "valueAs"}},
+	{operator: operandsWithout(ruleExpressionOperator, "$map", "$reduce"), variables: []string{"as", "arrayIndexAs", "valueAs"}},
+	{operator: operandsWithout(ruleExpressionOperator, "$filter"), variables: []string{"as", "arrayIndexAs"}, condition: "cond"},
 	{operator: operandsWithout(ruleExpressionOperator, "$sortArray"), order: "sortBy"},
 	plainOperands("$allElementsTrue", "$anyElementTrue", "$setDifference", "$setEquals", "$setIntersection", "$setIsSubset", "$setUnion"),
 	plainOperands("$mergeObjects", "$objectToArray", "$setField", "$unsetField"),

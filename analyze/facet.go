@@ -19,6 +19,6 @@ func (p *pipeline) facet(dst []byte, e bsonraw.Element) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.root, err = built(branches)
+	p.root, err = p.built(branches)
 	return dst, err
 }

@@ -35,12 +35,14 @@ func (p *pipeline) group(dst []byte, e bsonraw.Element) ([]byte, error) {
 	if !grouped {
 		return nil, p.refuse(ruleMalformed, "$group")
 	}
-	p.root, err = built(result)
+	p.root, err = p.built(result)
 	return dst, err
 }
 
 // built is a document of nothing but fields.
-func built(fields []schema.Field) (*schema.Node, error) { return (*schema.Node)(nil).With(fields...) }
+func (a *analysis) built(fields []schema.Field) (*schema.Node, error) {
+	return a.derived((*schema.Node)(nil).With(fields...))
+}
 
 // groupKey writes an expression whose equal values are taken for one: they must have equal ciphertexts. The fields of a document that it
 // builds are decided one by one.
@@ -71,7 +73,7 @@ func (p *pipeline) groupKey(dst, key []byte, v bson.RawValue, row *operator, nam
 	if err != nil {
 		return nil, nil, err
 	}
-	value, err = built(parts)
+	value, err = p.built(parts)
 	return dst, value, err
 }
 
@@ -81,6 +83,6 @@ func (p *pipeline) sortByCount(dst []byte, e bsonraw.Element) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.root, err = built([]schema.Field{{Path: "_id", Node: value}})
+	p.root, err = p.built([]schema.Field{{Path: "_id", Node: value}})
 	return dst, err
 }

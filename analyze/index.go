@@ -93,7 +93,10 @@ func (a *analysis) index(options []byte, known map[string]indexPart) error {
 			return err
 		}
 	}
-	return it.Err
+	if it.Err != nil {
+		return it.Err
+	}
+	return a.textLanguage(options)
 }
 
 func (a *analysis) indexOption(kind indexPart, e bsonraw.Element, expires bool) error {
@@ -107,6 +110,9 @@ func (a *analysis) indexOption(kind indexPart, e bsonraw.Element, expires bool) 
 		return a.indexedPaths(v, expires)
 	case indexWeights:
 		return a.eachPath(v, "weights", func(e bsonraw.Element, class schema.Class) error {
+			if string(e.Key) == "$**" {
+				return a.refuse(ruleIndexKind, "text")
+			}
 			if !isNumber(e.RawValue()) {
 				return a.refuse(ruleIndexKey, "weights")
 			}
@@ -115,7 +121,9 @@ func (a *analysis) indexOption(kind indexPart, e bsonraw.Element, expires bool) 
 	case indexPaths:
 		return a.indexKeys(v, string(e.Key))
 	case indexLanguage:
-		return a.language(v)
+		if v.Type != bson.TypeString {
+			return a.refuse(ruleMalformed, "language_override")
+		}
 	case indexFilter:
 		return a.validator(v)
 	}
@@ -169,19 +177,62 @@ func (a *analysis) indexKeys(v bson.RawValue, name string) error {
 	})
 }
 
-// language checks the name of the field that says in which language a document is. Text indexes refuse documents in which it is no string.
-func (a *analysis) language(v bson.RawValue) error {
-	if v.Type != bson.TypeString {
-		return a.refuse(ruleMalformed, "language_override")
+// textLanguage checks the field that says in which language a document is: "language", or what language_override names, in the document
+// and in each of those inside it that a text index looks at. Servers refuse documents in which it is no string.
+func (a *analysis) textLanguage(options []byte) error {
+	override := []byte("language")
+	if v, given, err := find(options, "language_override"); err != nil {
+		return err
+	} else if name, isString := text(v); given && isString {
+		override = name
 	}
-	field := []byte(v.StringValue())
-	n := a.enter(field)
-	m, err := a.lookupBytes(a.root, field)
-	if err == nil && m.Class != schema.Plain {
-		err = a.refuse(ruleIndexLanguage, "language_override")
+	for _, option := range []string{"key", "weights"} {
+		paths, _, err := find(options, option)
+		if err != nil {
+			return err
+		}
+		if paths.Type != bson.TypeEmbeddedDocument {
+			continue
+		}
+		it := bsonraw.Iterate(paths.Value)
+		for it.Next() {
+			if kind, _ := text(it.Element.RawValue()); option == "key" && string(kind) != "text" {
+				continue
+			}
+			if err := a.languageBeside(it.Element.Key, override); err != nil {
+				return err
+			}
+		}
+		if it.Err != nil {
+			return it.Err
+		}
 	}
-	a.leave(n)
-	return err
+	return nil
+}
+
+// languageBeside checks the language field in the document and in each one on the way to path.
+func (a *analysis) languageBeside(path, override []byte) error {
+	if len(path) > maxPath {
+		return a.refuse(ruleDepth, "key")
+	}
+	for {
+		dot := bytes.LastIndexByte(path, '.')
+		field := override
+		if dot >= 0 {
+			path = path[:dot]
+			field = bytes.Join([][]byte{path, override}, []byte{'.'})
+		}
+		n := a.enter(field)
+		m, err := a.lookupBytes(a.root, field)
+		if err == nil && m.Class != schema.Plain {
+			err = a.refuse(ruleIndexLanguage, "language_override")
+		}
+		if err != nil || dot < 0 {
+			a.leave(n)
+			return err
+		}
+		a.leave(n)
+	}
 }
 
 // expiry checks the lifetime of the documents of a clustered collection, which counts from their _id.

@@ -133,20 +133,39 @@ func (a *analysis) withKey(field *schema.Encrypted, in document) (*schema.Encryp
 	if in.whole == nil {
 		return nil, a.refuse(rulePointerUpdate, "")
 	}
-	hidden, err := a.pointsToEncrypted(field.KeyPointer)
+	name, err := a.keyName(field.KeyPointer, in.whole)
 	if err != nil {
 		return nil, err
 	}
-	name, err := schema.ResolvePointer(in.whole, field.KeyPointer)
-	if hidden || err != nil || name.Type != bson.TypeString {
-		return nil, a.refuse(rulePointerTarget, field.KeyPointer)
-	}
 	named := *field
-	named.KeyAltName = name.StringValue()
-	if named.KeyAltName == "" {
-		return nil, a.refuse(rulePointerTarget, field.KeyPointer)
-	}
+	named.KeyAltName = name
 	return &named, nil
+}
+
+// keyNames are the key alt names that pointers lead to in one document: a document may have many fields with one pointer.
+type keyNames struct {
+	document  *byte // its first
+	byPointer map[string]string
+}
+
+// keyName is the string that a JSON pointer leads to in a document.
+func (a *analysis) keyName(pointer string, whole bson.Raw) (string, error) {
+	if a.keys.document != &whole[0] {
+		a.keys = keyNames{&whole[0], map[string]string{}}
+	}
+	if name, known := a.keys.byPointer[pointer]; known {
+		return name, nil
+	}
+	hidden, err := a.pointsToEncrypted(pointer)
+	if err != nil {
+		return "", err
+	}
+	v, err := schema.ResolvePointer(whole, pointer)
+	if hidden || err != nil || v.Type != bson.TypeString || v.StringValue() == "" {
+		return "", a.refuse(rulePointerTarget, pointer)
+	}
+	a.keys.byPointer[pointer] = v.StringValue()
+	return v.StringValue(), nil
 }
 
 // pointsToEncrypted says whether a JSON pointer leads to, or through, an encrypted field of the collection.

@@ -13,8 +13,8 @@ func (a *analysis) commandLet(v bson.RawValue) error {
 		return a.refuse(ruleMalformed, "let")
 	}
 	root := a.root
-	a.root = nil
-	defer func() { a.root = root }()
+	a.root, a.undocumented = nil, true
+	defer func() { a.root, a.undocumented = root, false }()
 	it := bsonraw.Iterate(v.Value)
 	for it.Next() {
 		a.op = "let"

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fieldcrypt/fieldcrypt/analyze"
+	"github.com/fieldcrypt/fieldcrypt/internal/aggmodel"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 	"github.com/fieldcrypt/fieldcrypt/schema"
 )
@@ -88,8 +89,16 @@ func run(cmd bson.Raw, s *schema.Schema, sealer analyze.Sealer, rewrite analyze.
 
 // selects says which of the documents of insert the filter of find selects.
 func selects(t *rapid.T, find, insert bson.Raw) (selected []bool) {
-	for _, doc := range elements(t, insert.Lookup("documents").Value) {
-		selected = append(selected, matchesFilter(t, find.Lookup("filter").Value, doc.Value))
+	documents, err := insert.Lookup("documents").Array().Values()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range documents {
+		matches, err := aggmodel.Match(doc.Document(), find.Lookup("filter").Document())
+		if err != nil {
+			t.Fatal(err)
+		}
+		selected = append(selected, matches)
 	}
 	return selected
 }

@@ -33,19 +33,22 @@ func (c *collections) has(ns string) bool {
 // add reads a collection given as a name or as {db, coll}.
 func (c *collections) add(db string, v bson.RawValue) error {
 	if v.Type == bson.TypeEmbeddedDocument {
-		other, inOther, err := find(v.Value, "db")
+		other, err := only(v.Value, "db")
 		if err != nil {
 			return err
 		}
-		if inOther && other.Type == bson.TypeString {
-			db = other.StringValue()
+		if name, isString := text(other); isString {
+			db = string(name)
 		}
-		if v, _, err = find(v.Value, "coll"); err != nil {
+		if v, err = only(v.Value, "coll"); err != nil {
 			return err
 		}
 	}
 	coll, isString := text(v)
 	if !isString {
+		if v.Type == bson.TypeSymbol { // no server takes it for a name, but the rest must not pass unread for that
+			return refused(ruleMalformed, "", "pipeline")
+		}
 		return nil
 	}
 	if strings.ContainsRune(db, 0) || bytes.IndexByte(coll, 0) >= 0 {
@@ -91,11 +94,17 @@ func (c *collections) ofStage(db string, stage bsonraw.Element, depth int) error
 	switch name {
 	case "$out":
 		return c.add(db, v)
-	case "$unionWith", "$merge", "$lookup", "$graphLookup", "$facet":
+	case "$rankFusion", "$scoreFusion", "$facet":
+		return c.ofArrays(db, v, depth)
+	case "$merge":
+		if err := c.ofArrays(db, v, depth); err != nil { // whenMatched
+			return err
+		}
+	case "$unionWith", "$lookup", "$graphLookup":
 	default:
 		return nil
 	}
-	if v.Type == bson.TypeString {
+	if _, isString := text(v); isString {
 		return c.add(db, v)
 	}
 	if v.Type != bson.TypeEmbeddedDocument {
@@ -104,10 +113,10 @@ func (c *collections) ofStage(db string, stage bsonraw.Element, depth int) error
 	it := bsonraw.Iterate(v.Value)
 	for it.Next() {
 		var err error
-		switch key := string(it.Element.Key); {
-		case name == "$facet", key == "pipeline":
+		switch string(it.Element.Key) {
+		case "pipeline":
 			err = c.ofPipeline(db, it.Element.RawValue(), depth+1)
-		case key == "from", key == "coll", key == "into":
+		case "from", "coll", "into":
 			err = c.add(db, it.Element.RawValue())
 		}
 		if err != nil {
@@ -115,4 +124,40 @@ func (c *collections) ofStage(db string, stage bsonraw.Element, depth int) error
 		}
 	}
 	return it.Err
+}
+
+// ofArrays takes every array in v, at whatever depth, for a pipeline: what a server makes of a stage of another shape is not certain.
+func (c *collections) ofArrays(db string, v bson.RawValue, depth int) error {
+	switch {
+	case depth == bsonraw.MaxDepth:
+		return refused(ruleDepth, "", "pipeline")
+	case v.Type == bson.TypeArray:
+		if err := c.ofPipeline(db, v, depth); err != nil {
+			return err
+		}
+	case v.Type != bson.TypeEmbeddedDocument:
+		return nil
+	}
+	it := bsonraw.Iterate(v.Value)
+	for it.Next() {
+		if err := c.ofArrays(db, it.Element.RawValue(), depth+1); err != nil {
+			return err
+		}
+	}
+	return it.Err
+}
+
+// only is the field of that name in doc, which may not have it twice: which of the two a server takes is not certain.
+func only(doc []byte, name string) (found bson.RawValue, err error) {
+	it := bsonraw.Iterate(doc)
+	for it.Next() {
+		if string(it.Element.Key) != name {
+			continue
+		}
+		if found.Type != 0 {
+			return found, refused(ruleFieldTwice, "", name)
+		}
+		found = it.Element.RawValue()
+	}
+	return found, it.Err
 }

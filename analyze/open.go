@@ -46,6 +46,7 @@ var openQuestions = []openQuestion{
 	{"a view or a time series over a schema that encrypts", "refused, whether the schema is its own, its source's or that of another collection in its pipeline", []*rule{ruleView}, 0},
 	{"text, 2d and 2dsphere indexes over an encrypted field", "refused; 1, -1, hashed and wildcard indexes pass", []*rule{ruleIndexKind, ruleIndexLanguage}, 0},
 	{"an index that expires documents by an encrypted field", "refused: nothing would ever be deleted", []*rule{ruleExpiry, ruleExpiryByName}, 0},
+	{"a unique index over a randomly encrypted field", "allowed, as MongoDB's manual has it, but it is of no use: equal values have different ciphertexts", nil, 0},
 	{"an index option that is not listed", "refused", []*rule{ruleIndexOption}, 0},
 	{"$exists on an encrypted field in a validator or partial filter", "allowed: there is no value in it, and it is right for ciphertext", nil, 0},
 

@@ -66,6 +66,8 @@ func (a *analysis) namedOperands(dst []byte, e bsonraw.Element, row *expressionO
 		case slices.Contains(row.variables, name):
 			err = a.variableName(it.Element.RawValue())
 			dst = append(dst, it.Element.Raw...)
+		case row.condition != "" && name == row.condition:
+			dst, err = a.truth(dst, it.Element, bare)
 		case row.order != "" && name == row.order:
 			err = a.order(it.Element.RawValue())
 			dst = append(dst, it.Element.Raw...)

@@ -47,8 +47,18 @@ func (a *analysis) replaced(path []byte, operator string) error {
 	if a.root == a.schema.Root() {
 		return nil
 	}
+	if len(path) > maxPath {
+		return a.refuse(ruleDepth, operator)
+	}
 	m, err := a.schema.Root().LookupBytes(path)
-	if err == nil && m.Class != schema.Plain {
+	if err != nil {
+		return err
+	}
+	reaches := m.Class != schema.Plain
+	if !reaches && bytes.ContainsAny(path, digits) {
+		reaches, err = a.reachesThroughArrays(a.schema.Root(), path)
+	}
+	if reaches {
 		err = a.refuse(ruleReplaced, operator)
 	}
 	return err
@@ -71,7 +81,7 @@ func (a *analysis) reachesThroughArrays(node *schema.Node, path []byte) (bool, e
 			if child.Encrypts() && !slices.Contains(next, child) {
 				next = append(next, child)
 			}
-			if isIndex(name) && n != a.root && !slices.Contains(next, n) {
+			if isIndex(name) && n != a.root && n != a.schema.Root() && !slices.Contains(next, n) {
 				next = append(next, n)
 			}
 		}
@@ -85,3 +95,23 @@ func (a *analysis) reachesThroughArrays(node *schema.Node, path []byte) (bool, e
 const digits = "0123456789"
 
 func isIndex(name []byte) bool { return len(name) > 0 && len(bytes.Trim(name, digits)) == 0 }
+
+// maxPlaces bounds what following the encrypted fields of one command may cost: a pipeline that doubles its documents in each stage, or a
+// long one over thousands of fields, is not followed to its end.
+const maxPlaces = 1_000_000
+
+var ruleComplex = &rule{"too-many-places", "the command makes too many fields out of documents with encrypted fields: they cannot all be followed",
+	"project only the fields that later stages need, and use fewer stages", 0}
+
+// derived counts what a stage or an expression has made of the documents.
+func (a *analysis) derived(n *schema.Node, err error) (*schema.Node, error) {
+	if err == nil {
+		if a.places += 1 + n.Places(); a.places > maxPlaces {
+			err = a.refuse(ruleComplex, a.op)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}

@@ -64,13 +64,13 @@ func (a *analysis) projected(p *projection) (*schema.Node, error) {
 	including := len(p.included) > 0 || len(p.computed) > 0 || p.idIn && len(p.excluded) == 0
 	switch {
 	case p.adds():
-		return a.root.With(p.computed...)
+		return a.derived(a.root.With(p.computed...))
 	case including && len(p.excluded) > 0:
 		return nil, a.refuse(ruleProjectionMix, p.name)
 	case !including && p.idOut:
-		return a.root.Without(append(p.excluded, "_id")...)
+		return a.derived(a.root.Without(append(p.excluded, "_id")...))
 	case !including:
-		return a.root.Without(p.excluded...)
+		return a.derived(a.root.Without(p.excluded...))
 	case !p.idOut:
 		p.included = append(p.included, "_id")
 	}
@@ -78,7 +78,7 @@ func (a *analysis) projected(p *projection) (*schema.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kept.With(p.computed...)
+	return a.derived(kept.With(p.computed...))
 }
 
 // projectedFields writes a document of a projection: {path: 1}, {path: expression}, {name: {name: …}}.

@@ -25,6 +25,7 @@ func (a *analysis) redaction(dst, key []byte, v bson.RawValue) ([]byte, error) {
 	if bytes.Contains(v.Value, []byte("$$DESCEND")) {
 		a.redact = redactDescends
 	}
+	a.levels = nil
 	defer func() { a.redact = redactNot }()
 	dst, got, err := a.evaluate(dst, key, v, wrapped)
 	if err != nil {
@@ -39,6 +40,24 @@ func (a *analysis) plainAtEveryLevel(path string) error {
 	if a.root == nil {
 		return nil
 	}
+	if a.levels == nil {
+		if err := a.findLevels(); err != nil {
+			return err
+		}
+	}
+	for _, level := range a.levels {
+		if m, err := a.lookup(level, path); err != nil || m.Class != schema.Plain {
+			return orError(err, refused(ruleExpressionLevels, path, a.op))
+		}
+	}
+	if a.places += len(a.levels); a.places > maxPlaces {
+		return a.refuse(ruleComplex, a.op)
+	}
+	return nil
+}
+
+// findLevels lists the collection's documents and all documents inside them that hold encrypted fields.
+func (a *analysis) findLevels() error {
 	if a.root != a.schema.Root() {
 		return a.refuse(ruleExpressionLevels, a.op)
 	}
@@ -49,9 +68,7 @@ func (a *analysis) plainAtEveryLevel(path string) error {
 		for i, name := range names {
 			if !seen[level] {
 				seen[level] = true
-				if m, err := a.lookup(level, path); err != nil || m.Class != schema.Plain {
-					return orError(err, refused(ruleExpressionLevels, path, a.op))
-				}
+				a.levels = append(a.levels, level)
 			}
 			if i == len(names)-1 {
 				break

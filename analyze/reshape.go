@@ -31,7 +31,7 @@ func (p *pipeline) unset(e bsonraw.Element) error {
 		}
 		p.leave(n)
 	}
-	p.root, err = p.root.Without(paths...)
+	p.root, err = p.derived(p.root.Without(paths...))
 	return err
 }
 

@@ -64,6 +64,8 @@ var (
 		"an encrypted field joins its own collection only: join by a field that is not encrypted, or run the other collection's part as a query of its own", 0}
 	ruleMissingSchema = &rule{"schema-missing", "Missing encryption schema for namespace: {operator}",
 		"give the schemas of all collections that the command reads, an empty one for those that encrypt nothing", 0}
+	ruleLetField = &rule{"let-field", "a variable of a command (let) is evaluated before there is a document: it cannot refer to a field",
+		"write constants, {$literal: value} for one that begins with a dollar sign", 0}
 	ruleView = &rule{"create-view", "a view or time series over a schema that encrypts cannot be created through automatic encryption",
 		"create it through a client without automatic encryption, and do not query encrypted fields through it", 0}
 

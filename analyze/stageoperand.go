@@ -96,7 +96,7 @@ func (p *pipeline) setField(v bson.RawValue, node *schema.Node, stage string) er
 	if err := p.reach(path, stage); err != nil {
 		return err
 	}
-	root, err := p.root.With(schema.Field{Path: path, Node: node})
+	root, err := p.derived(p.root.With(schema.Field{Path: path, Node: node}))
 	p.root = root
 	return err
 }

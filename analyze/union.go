@@ -15,8 +15,8 @@ func (p *pipeline) unionWith(dst []byte, e bsonraw.Element) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.root = schema.Either(p.root, other.schema.Root())
-		return append(dst, e.Raw...), nil
+		p.root, err = p.derived(schema.Either(p.root, other.schema.Root()), nil)
+		return append(dst, e.Raw...), err
 	}
 	other, err := p.foreign(e, "coll")
 	if err != nil {
@@ -34,6 +34,9 @@ func (p *pipeline) unionWith(dst []byte, e bsonraw.Element) ([]byte, error) {
 			return nil, p.refuse(ruleStageField, string(f.Key))
 		}
 	})
-	p.root = schema.Either(p.root, result)
+	if err != nil {
+		return nil, err
+	}
+	p.root, err = p.derived(schema.Either(p.root, result), nil)
 	return dst, err
 }

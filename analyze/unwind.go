@@ -60,6 +60,6 @@ func (p *pipeline) unwindPath(v bson.RawValue) error {
 		}
 		return nil
 	}
-	p.root, err = p.root.With(schema.Field{Path: path, Node: elem})
+	p.root, err = p.derived(p.root.With(schema.Field{Path: path, Node: elem}))
 	return err
 }

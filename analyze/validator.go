@@ -71,7 +71,7 @@ func (a *analysis) describesNoValue(doc []byte, node *schema.Node) error {
 			if holds, malformed := mayHoldEncrypted(node, e.RawValue()); holds || malformed != nil {
 				err = orError(malformed, a.refuse(ruleValidatorSchema, "enum"))
 			}
-		case "patternProperties", "additionalProperties", "allOf", "anyOf", "oneOf", "not", "dependencies":
+		case "patternProperties", "additionalProperties", "items", "additionalItems", "allOf", "anyOf", "oneOf", "not", "dependencies":
 			err = a.holdsNoConstant(e)
 		}
 		if err != nil {

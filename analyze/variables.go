@@ -12,6 +12,9 @@ import (
 // reference resolves a string that begins with a dollar sign: "$a.b", "$$variable" or "$$variable.a". Strings that are meant as
 // constants are found here too, by mistake: so no error quotes one, unless it is the path of an encrypted field.
 func (a *analysis) reference(s string) (value, error) {
+	if a.undocumented {
+		return a.withoutDocument(s)
+	}
 	name, isVariable := strings.CutPrefix(s, "$$")
 	if !isVariable {
 		return a.current(s[1:])
@@ -47,9 +50,23 @@ func (a *analysis) reference(s string) (value, error) {
 	return value{}, nil
 }
 
+// withoutDocument resolves a string that begins with a dollar sign where expressions are evaluated once for a whole command.
+func (a *analysis) withoutDocument(s string) (value, error) {
+	name, _, _ := strings.Cut(s, ".")
+	switch name {
+	case "$$NOW", "$$CLUSTER_TIME", "$$USER_ROLES":
+		return value{}, nil
+	}
+	if variable, isVariable := strings.CutPrefix(name, "$$"); isVariable && isVariableName(variable) {
+		return value{}, nil
+	}
+	return value{}, a.refuse(ruleLetField, "let")
+}
+
 // isFieldPath says whether every server reads path as a dotted path.
 func isFieldPath(path string) bool {
-	return path != "" && path[0] != '.' && path[len(path)-1] != '.' && !strings.Contains(path, "..") && !strings.Contains(path, "\x00")
+	const most = 200 // levels that servers' documents have
+	return path != "" && len(path) <= maxPath && strings.Count(path, ".") < most && path[0] != '.' && path[len(path)-1] != '.' && !strings.Contains(path, "..") && !strings.Contains(path, "\x00")
 }
 
 // isVariableName says whether a user may give a variable this name: it begins with a small letter or outside ASCII.
@@ -61,7 +78,7 @@ func isVariableName(name string) bool {
 func (a *analysis) wholeDocument(levels bool) (value, error) {
 	switch {
 	case a.root == nil:
-		return value{}, nil
+		return value{whole: true}, nil
 	case a.forbid != nil:
 		return value{}, a.refuse(a.forbid, a.op)
 	case levels:
@@ -69,7 +86,7 @@ func (a *analysis) wholeDocument(levels bool) (value, error) {
 	case a.root == schema.Undecided():
 		return value{}, a.refuse(ruleUnknown, a.op)
 	}
-	return value{node: a.root}, nil
+	return value{node: a.root, whole: true}, nil
 }
 
 // current resolves a path in $$CURRENT, which is the whole document but in $redact.

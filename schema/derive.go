@@ -18,6 +18,34 @@ const (
 // unknown is any place whose encryption is not known before a pipeline runs.
 var unknown = &Node{kind: undecided}
 
+// Places is about how many fields n knows by name, at all levels: what deriving from it costs. Shared places count each time they
+// appear, so that it can be far more than the memory they take; it stops at a billion.
+func (n *Node) Places() int {
+	if n == nil {
+		return 0
+	}
+	return n.places
+}
+
+// counted sets the number of places of a node that is complete.
+func (n *Node) counted() *Node {
+	const enough = 1e9
+	n.places = 1 + n.rest.Places() + n.elem.Places()
+	for _, p := range n.patterns {
+		n.places += 1 + p.node.Places()
+	}
+	for _, child := range n.set {
+		n.places = min(enough, n.places+1+child.Places())
+	}
+	for name, child := range n.named {
+		if _, hidden := n.set[name]; !hidden {
+			n.places = min(enough, n.places+1+child.Places())
+		}
+	}
+	n.places = min(enough, n.places)
+	return n
+}
+
 // Field is a place below another one, for [Node.With].
 type Field struct {
 	Path string // dotted
@@ -34,7 +62,7 @@ func ArrayOf(elem *Node) *Node {
 	if elem == nil {
 		return nil
 	}
-	return &Node{kind: arrayOf, elem: elem}
+	return (&Node{kind: arrayOf, elem: elem}).counted()
 }
 
 // Array gives the elements of an array made by ArrayOf.
@@ -160,21 +188,21 @@ func (n *Node) only(c *change) (*Node, error) {
 // trimmed is nil when nothing below n is encrypted any more.
 func (n *Node) trimmed() *Node {
 	if n.rest != nil {
-		return n
+		return n.counted()
 	}
 	for _, p := range n.patterns {
 		if p.node != nil {
-			return n
+			return n.counted()
 		}
 	}
 	for _, child := range n.set {
 		if child != nil {
-			return n
+			return n.counted()
 		}
 	}
 	for name, child := range n.named {
 		if _, hidden := n.set[name]; child != nil && !hidden {
-			return n
+			return n.counted()
 		}
 	}
 	return nil
@@ -182,8 +210,33 @@ func (n *Node) trimmed() *Node {
 
 // Either is a place that is like a in some documents and like b in others: where they differ it is undecided.
 func Either(a, b *Node) *Node {
+	p := pairs{}
+	return p.either(a, b)
+}
+
+type pair struct{ a, b *Node }
+
+// pairs remembers what two places have given: derived places are shared, so that a tree of them may have far more paths than places.
+type pairs struct {
+	same   map[pair]bool
+	joined map[pair]*Node
+}
+
+func (p *pairs) either(a, b *Node) *Node {
+	if n, ok := p.joined[pair{a, b}]; ok {
+		return n
+	}
+	n := p.unite(a, b)
+	if p.joined == nil {
+		p.joined = map[pair]*Node{}
+	}
+	p.joined[pair{a, b}] = n
+	return n
+}
+
+func (p *pairs) unite(a, b *Node) *Node {
 	switch {
-	case Alike(a, b):
+	case p.alike(a, b):
 		return a
 	case !a.isDocument() || !b.isDocument():
 		return unknown
@@ -191,15 +244,21 @@ func Either(a, b *Node) *Node {
 		return unknown
 	}
 	both := &Node{at: &place{}, set: map[string]*Node{}}
-	for _, name := range slices.Concat(a.names(), b.names()) {
+	for _, name := range allNames(a, b) {
 		x, errX := a.Child(name)
 		y, errY := b.Child(name)
 		if errX != nil || errY != nil {
 			return unknown
 		}
-		both.set[name] = Either(x, y)
+		both.set[name] = p.either(x, y)
 	}
 	return both.trimmed()
+}
+
+func allNames(a, b *Node) []string {
+	names := slices.Concat(a.names(), b.names())
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // isDocument says whether n is a document, or plain; not an encrypted field, an array or undecided.
@@ -220,24 +279,73 @@ func (n *Node) names() []string {
 
 // Alike says whether a and b are encrypted alike in every place.
 func Alike(a, b *Node) bool {
+	p := pairs{}
+	return p.alike(a, b)
+}
+
+func (p *pairs) alike(a, b *Node) bool {
 	switch {
 	case a == b:
 		return true
 	case a == nil || b == nil:
 		return false
+	}
+	if same, ok := p.same[pair{a, b}]; ok {
+		return same
+	}
+	same := p.compare(a, b)
+	if p.same == nil {
+		p.same = map[pair]bool{}
+	}
+	p.same[pair{a, b}] = same
+	return same
+}
+
+func (p *pairs) compare(a, b *Node) bool {
+	switch {
 	case a.kind != b.kind || !a.enc.SameMetadata(b.enc):
 		return false
 	case a.kind == arrayOf:
-		return Alike(a.elem, b.elem)
-	case !Alike(a.rest, b.rest):
+		return p.alike(a.elem, b.elem)
+	case !p.alike(a.rest, b.rest):
 		return false
-	case !slices.EqualFunc(a.patterns, b.patterns, func(x, y pattern) bool { return x.source == y.source && Alike(x.node, y.node) }):
+	case !slices.EqualFunc(a.patterns, b.patterns, func(x, y pattern) bool { return x.source == y.source && p.alike(x.node, y.node) }):
 		return false
 	}
-	for _, name := range slices.Concat(a.names(), b.names()) {
+	for _, name := range allNames(a, b) {
 		x, errX := a.Child(name)
 		y, errY := b.Child(name)
-		if errX != nil || errY != nil || !Alike(x, y) {
+		if errX != nil || errY != nil || !p.alike(x, y) {
+			return false
+		}
+	}
+	return true
+}
+
+// Covers says whether n encrypts whatever o does, and alike. When it is not certain, it says no.
+func (n *Node) Covers(o *Node) bool {
+	switch {
+	case o == nil:
+		return true
+	case n == nil || n.kind != document || o.kind != document:
+		return false
+	case n.enc != nil || o.enc != nil:
+		return n.enc.SameMetadata(o.enc)
+	case o.rest != nil && (len(n.patterns) != len(o.patterns) || !n.rest.Covers(o.rest)): // another pattern could take names from the rest
+		return false
+	}
+	for _, p := range o.patterns {
+		if !slices.ContainsFunc(n.patterns, func(q pattern) bool { return q.source == p.source && q.node.Covers(p.node) }) {
+			return false
+		}
+	}
+	for _, name := range allNames(n, o) {
+		mine, err := n.Child(name)
+		if err != nil {
+			return false
+		}
+		others, err := o.Child(name)
+		if err != nil || !mine.Covers(others) {
 			return false
 		}
 	}

@@ -153,3 +153,35 @@ func TestCache(t *testing.T) {
 		t.Error("parsed nonsense")
 	}
 }
+
+func TestCovers(t *testing.T) {
+	const key, other = `"keyId": [{"$uuid": "00000000-0000-0000-0000-000000000001"}]`, `"keyId": [{"$uuid": "00000000-0000-0000-0000-000000000002"}]`
+	encrypt := func(key string) string {
+		return `{"encrypt": {"algorithm": "AEAD_AES_256_CBC_HMAC_SHA_512-Random", ` + key + `}}`
+	}
+	object := func(keywords string) string { return `{"bsonType": "object", ` + keywords + `}` }
+	const plain = `{"bsonType": "string"}`
+	a := object(`"properties": {"a": ` + encrypt(key) + `}`)
+	for _, tt := range []struct {
+		name, own, present string
+		want               bool
+	}{
+		{"the same", a, a, true},
+		{"more", object(`"properties": {"a": ` + encrypt(key) + `, "b": ` + encrypt(key) + `}`), a, true},
+		{"less", a, object(`"properties": {"a": ` + encrypt(key) + `, "b": ` + encrypt(key) + `}`), false},
+		{"nothing", object(`"title": "x"`), a, false},
+		{"over nothing", a, object(`"title": "x"`), true},
+		{"another key", object(`"properties": {"a": ` + encrypt(other) + `}`), a, false},
+		{"below what was whole", object(`"properties": {"a": ` + object(`"properties": {"x": `+encrypt(key)+`}`) + `}`), a, false},
+		{"the rest too", object(`"additionalProperties": ` + encrypt(key)), a, true},
+		{"the rest, but one", object(`"additionalProperties": ` + encrypt(key) + `, "properties": {"a": ` + plain + `}`), object(`"additionalProperties": ` + encrypt(key)), false},
+		{"the rest, but a pattern", object(`"additionalProperties": ` + encrypt(key) + `, "patternProperties": {"^x": ` + plain + `}`), object(`"additionalProperties": ` + encrypt(key)), false},
+		{"a pattern", object(`"patternProperties": {"^x": ` + encrypt(key) + `}`), object(`"patternProperties": {"^x": ` + encrypt(key) + `}`), true},
+		{"another pattern", object(`"patternProperties": {"^xy": ` + encrypt(key) + `}`), object(`"patternProperties": {"^x": ` + encrypt(key) + `}`), false},
+		{"a pattern, but one", object(`"patternProperties": {"^x": ` + encrypt(key) + `}, "properties": {"x1": ` + plain + `}`), object(`"patternProperties": {"^x": ` + encrypt(key) + `}`), false},
+	} {
+		if got := root(t, tt.own).Covers(root(t, tt.present)); got != tt.want {
+			t.Errorf("%s: got %v", tt.name, got)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type Node struct {
 	named    map[string]*Node // properties; a nil value is a plain field
 	patterns []pattern        // patternProperties
 	rest     *Node            // additionalProperties
+	places   int              // see Places
 }
 
 // pattern is one rule of patternProperties.
@@ -174,5 +175,5 @@ func (p *parser) compile(n *Node) (*Node, error) {
 		}
 		pt.re = re
 	}
-	return n, nil
+	return n.counted(), nil
 }

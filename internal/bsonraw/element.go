@@ -93,18 +93,6 @@ func first(b []byte) (Element, error) {
 	return Element{Type: bson.Type(b[0]), Key: b[1 : end+1], Value: b[start : start+n], Raw: b[:start+n]}, nil
 }
 
-// ValidateValue checks that value is exactly one value of type t, containers to the last byte.
-func ValidateValue(t bson.Type, value []byte) error {
-	n, err := valueLen(t, value)
-	if err != nil {
-		return err
-	}
-	if n != len(value) {
-		return fmt.Errorf("malformed bson: the value has %d bytes, got %d", n, len(value))
-	}
-	return validate(t, value, 0)
-}
-
 // Validate checks doc to the last byte.
 func Validate(doc []byte) error { return validate(bson.TypeEmbeddedDocument, doc, 0) }
 
