@@ -57,6 +57,14 @@ type AutoEncryptionOptions struct {
 
 	// KeyExpiration is how long an unwrapped data key is kept in memory. Default (nil) 60 s; 0 means for ever.
 	KeyExpiration *time.Duration
+	// KeyStale is how much longer a data key is used while it is fetched again in the background, so that nobody waits for a key that is used
+	// all the time. A deleted key may work that much longer. Default 0.
+	KeyStale time.Duration
+	// KeyCacheSize is how many unwrapped data keys are kept in memory, of about 3 kB each. Default 0: 10,000.
+	KeyCacheSize int
+	// KeyCaches, if set, is shared by clients of this process that use the same key vault: a data key that one of them deletes, shreds or
+	// renames leaves the memory of all. Default nil.
+	KeyCaches *keyvault.Group
 	// Undecryptable is what happens to values that cannot be decrypted. Default Keep.
 	Undecryptable Undecryptable
 	// UndecryptableCount, if set, is increased by the values that Keep leaves as they are: a metric to watch, since a key that is gone by
@@ -126,6 +134,9 @@ func NewAutoEncryption(opts AutoEncryptionOptions, store keyvault.Store, collect
 	e.schemas = newSchemaSource(local, collections, e.markLookup)
 	e.keys = keyvault.NewCache(lookupStore{store, e.markLookup}, providers, keyvault.CacheOptions{
 		Expiration: opts.KeyExpiration,
+		Stale:      opts.KeyStale,
+		Size:       opts.KeyCacheSize,
+		Group:      opts.KeyCaches,
 		Logger:     opts.Logger,
 	})
 	return e, nil

@@ -31,6 +31,14 @@ type ClientEncryptionOptions struct {
 
 	// KeyExpiration is how long an unwrapped data key is kept in memory. Default (nil) 60 s; 0 means for ever.
 	KeyExpiration *time.Duration
+	// KeyStale is how much longer a data key is used while it is fetched again in the background, so that nobody waits for a key that is used
+	// all the time. A deleted key may work that much longer. Default 0.
+	KeyStale time.Duration
+	// KeyCacheSize is how many unwrapped data keys are kept in memory, of about 3 kB each. Default 0: 10,000.
+	KeyCacheSize int
+	// KeyCaches, if set, is shared by clients of this process that use the same key vault: a data key that one of them deletes, shreds or
+	// renames leaves the memory of all. Default nil.
+	KeyCaches *keyvault.Group
 	// Logger gets warnings with key ids, never values. Default nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -44,13 +52,14 @@ type ClientEncryption struct {
 	store     keyvault.Store
 	providers *kms.Providers
 	keys      *keyvault.Cache
+	remembers time.Duration // how long a data key stays usable in memory after it was fetched; 0 is for ever
 	closed    atomic.Bool
 }
 
 // NewClientEncryption makes a ClientEncryption on the key vault collection that keyVaultClient and opts.KeyVaultNamespace name, or,
 // when keyVaultClient is nil, on opts.KeyVault. keyVaultClient should not encrypt automatically; Close disconnects it.
 //
-// The key vault needs a unique index on keyAltNames, see [keyvault.MongoStore.EnsureIndex].
+// The key vault needs a unique index on keyAltNames: EnsureKeyVault makes it.
 func NewClientEncryption(keyVaultClient *mongo.Client, opts ClientEncryptionOptions) (*ClientEncryption, error) {
 	providers, err := openProviders(opts.KmsProviders, opts.KmsTypes)
 	if err != nil {
@@ -66,9 +75,23 @@ func NewClientEncryption(keyVaultClient *mongo.Client, opts ClientEncryptionOpti
 		providers: providers,
 		keys: keyvault.NewCache(lookupStore{store, withoutSession}, providers, keyvault.CacheOptions{
 			Expiration: opts.KeyExpiration,
+			Stale:      opts.KeyStale,
+			Size:       opts.KeyCacheSize,
+			Group:      opts.KeyCaches,
 			Logger:     opts.Logger,
 		}),
+		remembers: opts.remembers(),
 	}, nil
+}
+
+func (o ClientEncryptionOptions) remembers() time.Duration {
+	switch {
+	case o.KeyExpiration == nil:
+		return 60*time.Second + o.KeyStale
+	case *o.KeyExpiration == 0:
+		return 0
+	}
+	return max(*o.KeyExpiration, time.Nanosecond) + o.KeyStale
 }
 
 func openStore(client *mongo.Client, opts ClientEncryptionOptions) (keyvault.Store, error) {

@@ -209,7 +209,8 @@ func (ce *ClientEncryption) findOne(ctx context.Context, filter bson.D, what str
 	return keys[0], nil
 }
 
-// GetKeys returns all data keys of the key vault.
+// GetKeys returns all data keys of the key vault. A *[keyvault.UnreadableError] comes alongside them: it names the documents that are not data
+// keys.
 func (ce *ClientEncryption) GetKeys(ctx context.Context) ([]*keyvault.DataKey, error) {
 	if ce.closed.Load() {
 		return nil, mongo.ErrClientDisconnected
@@ -247,7 +248,7 @@ func (ce *ClientEncryption) changeAltName(ctx context.Context, id bson.Binary, n
 }
 
 // DeleteKey removes a data key and returns how many there were: 0 or 1. What it encrypted cannot be decrypted any more, by anybody, once no
-// backup of the key vault and no client's memory holds the key (clients keep keys for KeyExpiration).
+// backup of the key vault and no client's memory holds the key (clients keep keys for KeyExpiration). ShredKey does the same with proof.
 func (ce *ClientEncryption) DeleteKey(ctx context.Context, id bson.Binary) (int64, error) {
 	if ce.closed.Load() {
 		return 0, mongo.ErrClientDisconnected

@@ -18,8 +18,16 @@ type CacheOptions struct {
 	// Expiration is how long a key is used before its document is fetched again, counted from that fetch. nil is 60 seconds, as in
 	// the official drivers; 0 is for ever; less than 0 remembers nothing.
 	Expiration *time.Duration
-	// Size is how many keys are remembered; beyond it those not used for the longest time go. 0 is 10,000.
+	// Stale is how much longer than Expiration a key is used while it is fetched again in the background, so that nobody waits when a key that
+	// everybody uses expires, nor for a while when the key vault or the KMS cannot be reached. A key that the refresh finds deleted or denied
+	// goes at once. 0, the default, is not at all: a deleted key then works for Expiration at most, else for Expiration + Stale.
+	Stale time.Duration
+	// Size is how many keys are remembered, of about 3 kB each; beyond it those not used for the longest time go. 0 is 10,000.
 	Size int
+	// UnwrapLimit is how many keys are at one KMS provider at the same time. 0 is 16.
+	UnwrapLimit int
+	// Group, if set, is the caches that forget keys together with this one.
+	Group *Group
 	// Logger gets one line per fetch at level debug: counts, never names or bytes. nil discards.
 	Logger *slog.Logger
 }
@@ -27,54 +35,70 @@ type CacheOptions struct {
 const (
 	defaultExpiration = 60 * time.Second
 	defaultSize       = 10_000
+	defaultUnwraps    = 16
 )
 
 // Cache hands out unwrapped data keys. What it does not remember it gets with one Store.Fetch, then unwraps in parallel at the KMS of
-// each key. However many callers wait for a key at the same time, it is fetched and unwrapped once; the work is cancelled when
+// each key. An alt name that two keys have is an error. However many callers wait for a key at the same time, it is fetched and unwrapped once; the work is cancelled when
 // the last of them has left. A Cache is safe for concurrent use and never waits while it holds a lock.
 //
 // Keys that do not exist, or whose KMS denies access, are not remembered: every Load asks again.
 //
 // What stays in memory: the 96 bytes of a key are wiped as soon as the key is prepared. A prepared key (see payload.Key) cannot be wiped;
-// the cache drops its reference when the key expires, makes room, is forgotten or at Close, and the garbage collector frees it when
-// no Keys holds it either. Nothing runs in the background, so an expired key, though never handed out, stays until the next Load.
+// the cache drops its reference when the key makes room, is forgotten, at Close, or at most a second after it has expired, whether anybody
+// asks or not (a timer, no goroutine), and the garbage collector frees it when no Keys holds it either.
 type Cache struct {
 	store     Store
 	providers *kms.Providers
 	log       *slog.Logger
 	closed    chan struct{}
+	limit     int
+	group     *Group
 
 	mu         sync.Mutex // guards all below; never held while waiting
 	entries    *entries
 	fetches    flight.Group[want, answer]
 	unwraps    flight.Group[wrapping, *payload.Key]
-	generation int // counts Forget and Close: what was fetched before them is not remembered after them
+	atKMS      map[string]chan struct{} // by provider id: a slot for each call
+	sweeper    *time.Timer              // nil when there is nothing to sweep
+	generation int                      // counts Forget and Close: what was fetched before them is not remembered after them
 }
 
 // NewCache returns an empty cache of the keys in store. Close it after use.
 func NewCache(store Store, providers *kms.Providers, opts CacheOptions) *Cache {
-	expiration, size, log := defaultExpiration, defaultSize, opts.Logger
+	expiration, log := defaultExpiration, opts.Logger
 	if opts.Expiration != nil {
 		expiration = *opts.Expiration
-	}
-	if opts.Size > 0 {
-		size = opts.Size
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Cache{
+	c := &Cache{
 		store: store, providers: providers, log: log,
 		closed:  make(chan struct{}),
-		entries: newEntries(expiration, size),
+		limit:   orDefault(opts.UnwrapLimit, defaultUnwraps),
+		group:   opts.Group,
+		entries: newEntries(expiration, max(opts.Stale, 0), orDefault(opts.Size, defaultSize)),
 		fetches: flight.Group[want, answer]{},
 		unwraps: flight.Group[wrapping, *payload.Key]{},
+		atKMS:   map[string]chan struct{}{},
 	}
+	if c.group != nil {
+		c.group.join(c)
+	}
+	return c
+}
+
+func orDefault(n, otherwise int) int {
+	if n > 0 {
+		return n
+	}
+	return otherwise
 }
 
 var errClosed = fmt.Errorf("key cache is closed: %w", mongo.ErrClientDisconnected)
 
-// Lookup answers from memory only, without waiting or allocating; false when the key is not there or has expired.
+// Lookup answers from memory only, without waiting, and without allocating unless the key is stale; false when the key is not there or has expired.
 func (c *Cache) Lookup(id payload.KeyID) (*payload.Key, bool) {
 	_, key, ok := c.lookup(want{id: id})
 	return key, ok
@@ -88,15 +112,27 @@ func (c *Cache) LookupAltName(name string) (payload.KeyID, *payload.Key, bool) {
 func (c *Cache) lookup(w want) (payload.KeyID, *payload.Key, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.entries.get(w); ok {
-		return e.id, e.key, true
+	e, stale := c.entries.get(w)
+	if e == nil {
+		return payload.KeyID{}, nil, false
 	}
-	return payload.KeyID{}, nil, false
+	if stale {
+		c.refresh(e)
+	}
+	return e.id, e.key, true
 }
 
 // Forget drops a key and its alt names, and whatever key carried one of altNames: call it after creating, deleting, rewrapping or renaming
-// a key through this client. A Load that begins afterwards does not get what an earlier one is still fetching.
+// a key through this client. A Load that begins afterwards does not get what an earlier one is still fetching. The other caches of the group
+// forget it too.
 func (c *Cache) Forget(id payload.KeyID, altNames ...string) {
+	if c.group != nil {
+		c.group.Forget(id, altNames...)
+	}
+	c.forget(id, altNames) // a closed cache has left its group
+}
+
+func (c *Cache) forget(id payload.KeyID, altNames []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.generation++
@@ -123,8 +159,14 @@ func (c *Cache) Close() {
 		return
 	}
 	close(c.closed)
+	if c.group != nil {
+		c.group.leave(c)
+	}
+	if c.sweeper != nil {
+		c.sweeper.Stop()
+	}
 	c.generation++
-	c.entries = newEntries(-1, 1) // those who wait leave, and the last one cancels the work
+	c.entries = newEntries(-1, 0, 1) // those who wait leave, and the last one cancels the work
 }
 
 func (c *Cache) isClosed() bool {

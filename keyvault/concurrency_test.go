@@ -263,7 +263,7 @@ func TestOvertakenFetch(t *testing.T) {
 		if _, err := s.store.AddKeyAltName(t.Context(), numbered(2), "a"); err != nil {
 			t.Fatal(err)
 		}
-		s.mustLoad(t, byNumber(2))
+		s.mustLoad(t, byName("a"))
 		close(g.open)
 		<-slow
 		if id, _, ok := s.LookupAltName("a"); !ok || id != numbered(2) {

@@ -68,17 +68,22 @@ func (c *Cache) begin(ctx context.Context, wants []want) (*Keys, []awaited, erro
 		return nil, nil, errClosed
 	}
 	var lacking []want
+	var old []*entry
 	for _, w := range wants {
 		if _, twice := keys.answers[w]; twice {
 			continue
 		}
-		e, ok := c.entries.get(w)
-		if !ok {
+		e, stale := c.entries.get(w)
+		switch {
+		case e == nil:
 			lacking = append(lacking, w)
 			e = &entry{}
+		case stale:
+			old = append(old, e)
 		}
 		keys.answers[w] = answer{id: e.id, key: e.key}
 	}
+	c.refresh(old...)
 	if len(lacking) == 0 {
 		return keys, nil, nil
 	}
@@ -127,9 +132,6 @@ func whileAny(flights []awaited) (context.Context, context.CancelFunc) {
 // fetchError fails every flight of a fetch.
 type fetchError struct{ error }
 
-// unwrapLimit is how many keys of one fetch are unwrapped at the same time.
-const unwrapLimit = 16
-
 // fetch lands the flights, which it alone lands.
 func (c *Cache) fetch(flights []awaited, generation int) {
 	began := time.Now()
@@ -137,6 +139,10 @@ func (c *Cache) fetch(flights []awaited, generation int) {
 	defer cancel()
 	ids, names := split(flights)
 	docs, err := c.store.Fetch(ctx, ids, names)
+	var broken *UnreadableError
+	if errors.As(err, &broken) {
+		err = nil
+	}
 	var found []foundKey
 	var missing []awaited
 	if err == nil {
@@ -147,9 +153,13 @@ func (c *Cache) fetch(flights []awaited, generation int) {
 		return
 	}
 	c.log.Debug("fetched data keys", "wanted", len(flights), "documents", len(docs), "duration", time.Since(began))
+	if broken != nil {
+		found, missing = c.landBroken(broken, found, missing)
+	}
+	c.forgetAt(began, missing)
 	c.land(missing, func(w want) (answer, error) { return answer{err: w.fail(ErrNotFound)}, nil })
 	var group errgroup.Group
-	group.SetLimit(unwrapLimit)
+	group.SetLimit(c.limit)
 	for _, f := range found {
 		group.Go(func() error {
 			c.resolve(f, began, generation)
@@ -157,6 +167,15 @@ func (c *Cache) fetch(flights []awaited, generation int) {
 		})
 	}
 	_ = group.Wait()
+}
+
+// forgetAt drops what the vault did not have, or the KMS refused, when it was asked at that time: it may be remembered as stale.
+func (c *Cache) forgetAt(asked time.Time, flights []awaited) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range flights {
+		c.entries.drop(f.want, asked)
+	}
 }
 
 func split(flights []awaited) (ids []payload.KeyID, names []string) {
@@ -218,14 +237,19 @@ func (c *Cache) resolve(f foundKey, began time.Time, generation int) {
 	ctx, cancel := whileAny(f.flights)
 	defer cancel()
 	key, err := c.unwrap(ctx, f.doc)
-	if err == nil {
-		c.remember(&entry{id: f.doc.ID, altNames: f.doc.KeyAltNames, key: key, fetched: began}, generation)
+	refused := errors.Is(err, kms.ErrDenied) || errors.Is(err, kms.ErrNotConfigured)
+	switch {
+	case err == nil:
+		_, names := split(f.flights)
+		c.remember(&entry{id: f.doc.ID, names: names, key: key, fetched: began}, f.doc.KeyAltNames, generation)
+	case refused:
+		c.forgetAt(began, f.flights)
 	}
 	c.land(f.flights, func(w want) (answer, error) {
 		switch {
 		case err == nil:
 			return answer{id: f.doc.ID, key: key}, nil
-		case errors.Is(err, kms.ErrDenied), errors.Is(err, kms.ErrNotConfigured):
+		case refused:
 			w.id = f.doc.ID
 			return answer{err: w.fail(err)}, nil
 		default:
@@ -234,11 +258,12 @@ func (c *Cache) resolve(f foundKey, began time.Time, generation int) {
 	})
 }
 
-func (c *Cache) remember(e *entry, generation int) {
+func (c *Cache) remember(e *entry, altNames []string, generation int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if generation == c.generation {
-		c.entries.put(e)
+		c.entries.put(e, altNames)
+		c.sweepLater()
 	}
 }
 

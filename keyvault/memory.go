@@ -8,29 +8,53 @@ import (
 	"sync"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
-var _ Store = (*MemoryStore)(nil)
+var (
+	_ Store   = (*MemoryStore)(nil)
+	_ Indexer = (*MemoryStore)(nil)
+)
 
 // MemoryStore is a key vault in this process's memory, for examples, tests and tools. Ids and alt names are unique in it. What goes in and
 // out are copies. Find understands few filters, see there.
 type MemoryStore struct {
-	mu   sync.Mutex
-	keys []*DataKey // in the order of insertion
+	mu     sync.Mutex
+	byID   map[payload.KeyID]*DataKey
+	byName map[string]*DataKey
+	order  []payload.KeyID // of insertion
 }
 
 // NewMemoryStore returns an empty key vault.
-func NewMemoryStore() *MemoryStore { return &MemoryStore{} }
+func NewMemoryStore() *MemoryStore {
+	return &MemoryStore{byID: map[payload.KeyID]*DataKey{}, byName: map[string]*DataKey{}}
+}
 
 // Fetch implements Store.
 func (s *MemoryStore) Fetch(ctx context.Context, ids []payload.KeyID, altNames []string) ([]*DataKey, error) {
-	return s.selectKeys(ctx, "fetching data keys", func(k *DataKey) bool {
-		return slices.Contains(ids, k.ID) ||
-			slices.ContainsFunc(k.KeyAltNames, func(n string) bool { return slices.Contains(altNames, n) })
-	})
+	if err := ctx.Err(); err != nil {
+		return nil, &Error{Op: "fetching data keys", Err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []*DataKey
+	seen := make(map[payload.KeyID]bool, len(ids)+len(altNames))
+	add := func(k *DataKey) {
+		if k != nil && !seen[k.ID] {
+			seen[k.ID] = true
+			found = append(found, k.clone())
+		}
+	}
+	for _, id := range ids {
+		add(s.byID[id])
+	}
+	for _, name := range altNames {
+		add(s.byName[name])
+	}
+	return found, nil
 }
 
 // Find implements Store for the empty document and for documents with any of _id, keyAltNames and masterKey.provider, each equal to a
@@ -50,12 +74,45 @@ func (s *MemoryStore) selectKeys(ctx context.Context, op string, match func(*Dat
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []*DataKey
-	for _, k := range s.keys {
-		if match(k) {
+	for _, id := range s.order {
+		if k, ok := s.byID[id]; ok && match(k) {
 			found = append(found, k.clone())
 		}
 	}
 	return found, nil
+}
+
+// Scan implements Store, with the filters of Find.
+func (s *MemoryStore) Scan(ctx context.Context, filter any, each func(bson.Raw) error) error {
+	match, err := parseMemoryFilter(filter)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	ids := slices.Clone(s.order)
+	s.mu.Unlock()
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return &Error{Op: "reading the key vault", Err: err}
+		}
+		s.mu.Lock()
+		k, ok := s.byID[id]
+		var doc bson.Raw
+		if ok = ok && match(k); ok {
+			doc, err = k.MarshalBSON()
+		}
+		s.mu.Unlock()
+		if !ok {
+			continue
+		}
+		if err == nil {
+			err = each(doc)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Insert implements Store.
@@ -74,28 +131,61 @@ func (s *MemoryStore) Insert(ctx context.Context, key *DataKey) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, exists := s.find(key.ID); exists {
+	if s.byID[key.ID] != nil {
 		return duplicate(op, "_id")
 	}
 	for _, name := range stored.KeyAltNames {
-		if s.named(name) {
+		if s.byName[name] != nil {
 			return duplicate(op, "keyAltNames")
 		}
 	}
-	s.keys = append(s.keys, stored)
+	s.byID[stored.ID] = stored
+	s.order = append(s.order, stored.ID)
+	for _, name := range stored.KeyAltNames {
+		s.byName[name] = stored
+	}
 	return nil
 }
 
 // Delete implements Store.
 func (s *MemoryStore) Delete(ctx context.Context, id payload.KeyID) (int64, error) {
+	k, err := s.remove(ctx, id)
+	if k == nil {
+		return 0, err
+	}
+	return 1, nil
+}
+
+// Take implements Store.
+func (s *MemoryStore) Take(ctx context.Context, id payload.KeyID) (bson.Raw, error) {
+	k, err := s.remove(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case k == nil:
+		return nil, notFound(id)
+	}
+	return k.MarshalBSON()
+}
+
+// remove returns the key that it has removed, nil when there was none.
+func (s *MemoryStore) remove(ctx context.Context, id payload.KeyID) (*DataKey, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, &Error{Op: "deleting data key " + id.String(), Err: err}
+		return nil, &Error{Op: "deleting data key " + id.String(), Err: err}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := len(s.keys)
-	s.keys = slices.DeleteFunc(s.keys, func(k *DataKey) bool { return k.ID == id })
-	return int64(before - len(s.keys)), nil
+	k := s.byID[id]
+	if k == nil {
+		return nil, nil
+	}
+	delete(s.byID, id)
+	for _, name := range k.KeyAltNames {
+		delete(s.byName, name)
+	}
+	i := slices.Index(s.order, id)
+	s.order = slices.Delete(s.order, i, i+1)
+	return k, nil
 }
 
 // AddKeyAltName implements Store.
@@ -105,10 +195,11 @@ func (s *MemoryStore) AddKeyAltName(ctx context.Context, id payload.KeyID, name 
 		if slices.Contains(k.KeyAltNames, name) {
 			return nil
 		}
-		if s.named(name) {
+		if s.byName[name] != nil {
 			return duplicate(op+id.String(), "keyAltNames")
 		}
 		k.KeyAltNames = append(k.KeyAltNames, name)
+		s.byName[name] = k
 		return nil
 	})
 }
@@ -116,6 +207,9 @@ func (s *MemoryStore) AddKeyAltName(ctx context.Context, id payload.KeyID, name 
 // RemoveKeyAltName implements Store.
 func (s *MemoryStore) RemoveKeyAltName(ctx context.Context, id payload.KeyID, name string) (*DataKey, error) {
 	return s.change(ctx, "removing an alt name from data key ", id, func(k *DataKey) error {
+		if s.byName[name] == k {
+			delete(s.byName, name)
+		}
 		k.KeyAltNames = slices.DeleteFunc(k.KeyAltNames, func(n string) bool { return n == name })
 		return nil
 	})
@@ -128,8 +222,8 @@ func (s *MemoryStore) change(ctx context.Context, op string, id payload.KeyID, f
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k, ok := s.find(id)
-	if !ok {
+	k := s.byID[id]
+	if k == nil {
 		return nil, notFound(id)
 	}
 	before := k.clone()
@@ -152,7 +246,7 @@ func (s *MemoryStore) Rewrap(ctx context.Context, keys []Rewrapped) (*mongo.Bulk
 	defer s.mu.Unlock()
 	result := &mongo.BulkWriteResult{Acknowledged: true}
 	for _, r := range keys {
-		if k, ok := s.find(r.ID); ok {
+		if k := s.byID[r.ID]; k != nil && r.replaces(k) {
 			k.KeyMaterial, k.MasterKey, k.UpdateDate = bytes.Clone(r.KeyMaterial), bytes.Clone(r.MasterKey), now
 			result.MatchedCount++
 			result.ModifiedCount++
@@ -161,18 +255,13 @@ func (s *MemoryStore) Rewrap(ctx context.Context, keys []Rewrapped) (*mongo.Bulk
 	return result, nil
 }
 
-func (s *MemoryStore) find(id payload.KeyID) (*DataKey, bool) {
-	for _, k := range s.keys {
-		if k.ID == id {
-			return k, true
-		}
-	}
-	return nil, false
+// EnsureIndex implements Indexer: alt names are always unique here.
+func (s *MemoryStore) EnsureIndex(ctx context.Context) (partial bool, err error) {
+	return true, ctx.Err()
 }
 
-func (s *MemoryStore) named(name string) bool {
-	return slices.ContainsFunc(s.keys, func(k *DataKey) bool { return slices.Contains(k.KeyAltNames, name) })
-}
+// Index implements Indexer.
+func (s *MemoryStore) Index(ctx context.Context) (Index, error) { return IndexPartial, ctx.Err() }
 
 // duplicate is the error for which mongo.IsDuplicateKeyError is true.
 func duplicate(op, field string) error {

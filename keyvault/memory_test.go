@@ -26,7 +26,7 @@ func storeWith(t testing.TB, altNames ...[]string) *keyvault.MemoryStore {
 	return store
 }
 
-func numbered(n int) payload.KeyID { return payload.KeyID{15: byte(n)} }
+func numbered(n int) payload.KeyID { return payload.KeyID{14: byte(n >> 8), 15: byte(n)} }
 
 func numbers(keys []*keyvault.DataKey) (ns []int) {
 	for _, k := range keys {
@@ -90,7 +90,7 @@ func TestMemoryStoreFind(t *testing.T) {
 func TestMemoryStoreFetch(t *testing.T) {
 	store := storeWith(t, []string{"a", "b"}, nil, []string{"c"})
 	got, err := store.Fetch(t.Context(), []payload.KeyID{numbered(2), numbered(9)}, []string{"b", "z"})
-	if diff := cmp.Diff([]int{1, 2}, numbers(got)); diff != "" || err != nil {
+	if diff := cmp.Diff([]int{2, 1}, numbers(got)); diff != "" || err != nil {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
 }

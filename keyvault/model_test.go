@@ -19,8 +19,9 @@ import (
 // record is a document that the model saw fetched and unwrapped.
 type record struct {
 	*keyvault.DataKey
-	at   time.Time
-	dead bool // forgotten
+	at    time.Time
+	asked []string // the names that it was fetched by
+	dead  bool     // forgotten
 }
 
 // model is what a cache of unlimited size must know, as a log of fetches.
@@ -31,13 +32,13 @@ type model struct {
 
 func (m *model) expired(at time.Time) bool { return m.lifetime != 0 && time.Since(at) >= m.lifetime }
 
-// known is the newest document of the key that has the id, or of the key that was last seen with the alt name and still has it.
+// known is the newest document of the key that has the id, or of the key that was last seen with the alt name, if it was fetched by it.
 func (m *model) known(id payload.KeyID, name string) *record {
 	for _, r := range slices.Backward(m.log) {
 		switch {
 		case name != "" && !slices.Contains(r.KeyAltNames, name), name == "" && r.ID != id:
 			continue
-		case r.dead || m.expired(r.at):
+		case r.dead, m.expired(r.at), name != "" && !slices.Contains(r.asked, name):
 			return nil
 		case name != "" && m.known(r.ID, "") != r:
 			return nil
@@ -122,13 +123,20 @@ func (s *scenario) checkFresh(t *rapid.T, askedID payload.KeyID, name string, id
 
 // observe writes down what a Load has fetched: what the model did not know.
 func (s *scenario) observe(ns []int, names []string) {
-	fresh := map[payload.KeyID]*keyvault.DataKey{}
+	fresh := map[payload.KeyID]*record{}
 	see := func(id payload.KeyID, name string) {
 		if s.model.known(id, name) != nil {
 			return
 		}
 		if doc := s.stored(id, name); doc != nil && !s.denied[int(doc.ID[15])] {
-			fresh[doc.ID] = doc
+			r := fresh[doc.ID]
+			if r == nil {
+				r = &record{DataKey: doc, at: time.Now()}
+				fresh[doc.ID] = r
+			}
+			if name != "" {
+				r.asked = append(r.asked, name)
+			}
 		}
 	}
 	for _, n := range ns {
@@ -137,8 +145,8 @@ func (s *scenario) observe(ns []int, names []string) {
 	for _, name := range names {
 		see(payload.KeyID{}, name)
 	}
-	for _, doc := range fresh {
-		s.model.log = append(s.model.log, &record{DataKey: doc, at: time.Now()})
+	for _, r := range fresh {
+		s.model.log = append(s.model.log, r)
 	}
 }
 

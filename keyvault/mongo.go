@@ -3,7 +3,6 @@ package keyvault
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -43,11 +42,51 @@ func NewMongoStore(client *mongo.Client, namespace string) (*MongoStore, error) 
 	return &MongoStore{coll: client.Database(db).Collection(coll, opts), namespace: namespace}, nil
 }
 
-// Fetch implements Store with one find: {$or: [{_id: {$in: ids}}, {keyAltNames: {$in: altNames}}]}. Nothing asked for is no find.
+// Limits of one find. The ids of a full one take 300 kB; a command must stay below 16 MiB.
+const (
+	fetchKeys  = 10_000
+	fetchBytes = 4 << 20 // of alt names
+)
+
+// Fetch implements Store with one find: {$or: [{_id: {$in: ids}}, {keyAltNames: {$in: altNames}}]}. Nothing asked for is no find, more than
+// 10,000 keys or 4 MiB of names are several, one after the other.
 func (s *MongoStore) Fetch(ctx context.Context, ids []payload.KeyID, altNames []string) ([]*DataKey, error) {
-	if len(ids) == 0 && len(altNames) == 0 {
-		return nil, nil
+	var all reader
+	seen := map[payload.KeyID]bool{} // by earlier finds; a key that one find returns twice is not hidden
+	for len(ids) > 0 || len(altNames) > 0 {
+		n, m := fetchBatch(ids, altNames)
+		var batch reader
+		if err := s.scan(ctx, "fetching data keys", byIDOrName(ids[:n], altNames[:m]), batch.read); err != nil {
+			return nil, err
+		}
+		ids, altNames = ids[n:], altNames[m:]
+		for _, key := range batch.keys {
+			if !seen[key.ID] {
+				all.keys = append(all.keys, key)
+			}
+		}
+		all.unreadable = append(all.unreadable, batch.unreadable...)
+		if len(ids) > 0 || len(altNames) > 0 {
+			for _, key := range batch.keys {
+				seen[key.ID] = true
+			}
+		}
 	}
+	return all.result(s.namespace)
+}
+
+// fetchBatch says how many ids and names go into the next find.
+func fetchBatch(ids []payload.KeyID, altNames []string) (n, m int) {
+	n = min(len(ids), fetchKeys)
+	for size := 0; n+m < fetchKeys && m < len(altNames); m++ {
+		if size += len(altNames[m]) + 16; size > fetchBytes && m+n > 0 {
+			break
+		}
+	}
+	return n, m
+}
+
+func byIDOrName(ids []payload.KeyID, altNames []string) bson.D {
 	binaries := make(bson.A, len(ids))
 	for i, id := range ids {
 		binaries[i] = id.Binary()
@@ -56,10 +95,10 @@ func (s *MongoStore) Fetch(ctx context.Context, ids []payload.KeyID, altNames []
 	for i, name := range altNames {
 		names[i] = name
 	}
-	return s.find(ctx, "fetching data keys", bson.D{{Key: "$or", Value: bson.A{
+	return bson.D{{Key: "$or", Value: bson.A{
 		bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: binaries}}}},
 		bson.D{{Key: "keyAltNames", Value: bson.D{{Key: "$in", Value: names}}}},
-	}}})
+	}}}
 }
 
 // Find implements Store. The filter goes to the server as it is.
@@ -73,24 +112,37 @@ func (s *MongoStore) Find(ctx context.Context, filter any) ([]*DataKey, error) {
 var errNilFilter = errors.New("key vault: nil filter; an empty document matches every data key")
 
 func (s *MongoStore) find(ctx context.Context, op string, filter any) ([]*DataKey, error) {
+	var r reader
+	if err := s.scan(ctx, op, filter, r.read); err != nil {
+		return nil, err
+	}
+	return r.result(s.namespace)
+}
+
+// Scan implements Store with one find and its cursor.
+func (s *MongoStore) Scan(ctx context.Context, filter any, each func(bson.Raw) error) error {
+	if filter == nil {
+		return errNilFilter
+	}
+	return s.scan(ctx, "reading the key vault", filter, each)
+}
+
+func (s *MongoStore) scan(ctx context.Context, op string, filter any, each func(bson.Raw) error) error {
 	ctx = withoutSession(ctx)
 	cursor, err := s.coll.Find(ctx, filter)
 	if err != nil {
-		return nil, s.failed(op, err)
+		return s.failed(op, err)
 	}
 	defer func() { _ = cursor.Close(ctx) }()
-	var keys []*DataKey
 	for cursor.Next(ctx) {
-		key, err := ParseDataKey(cursor.Current)
-		if err != nil {
-			return nil, fmt.Errorf("key vault %s: %w", s.namespace, err)
+		if err := each(cursor.Current); err != nil {
+			return err
 		}
-		keys = append(keys, key)
 	}
 	if err := cursor.Err(); err != nil {
-		return nil, s.failed(op, err)
+		return s.failed(op, err)
 	}
-	return keys, nil
+	return nil
 }
 
 // Insert implements Store.
@@ -114,6 +166,15 @@ func (s *MongoStore) Delete(ctx context.Context, id payload.KeyID) (int64, error
 	return result.DeletedCount, nil
 }
 
+// Take implements Store with findAndModify and remove.
+func (s *MongoStore) Take(ctx context.Context, id payload.KeyID) (bson.Raw, error) {
+	doc, err := s.coll.FindOneAndDelete(withoutSession(ctx), byID(id)).Raw()
+	if err != nil {
+		return nil, s.changed("deleting data key ", id, err)
+	}
+	return doc, nil
+}
+
 // Rewrap implements Store with one ordered bulk write. After an error the result says how far it came. No keys is no write.
 func (s *MongoStore) Rewrap(ctx context.Context, keys []Rewrapped) (*mongo.BulkWriteResult, error) {
 	if err := checkRewrapped(keys); err != nil {
@@ -124,7 +185,7 @@ func (s *MongoStore) Rewrap(ctx context.Context, keys []Rewrapped) (*mongo.BulkW
 	}
 	models := make([]mongo.WriteModel, len(keys))
 	for i, k := range keys {
-		models[i] = mongo.NewUpdateOneModel().SetFilter(byID(k.ID)).SetUpdate(bson.D{
+		models[i] = mongo.NewUpdateOneModel().SetFilter(k.filter()).SetUpdate(bson.D{
 			{Key: "$set", Value: bson.D{
 				{Key: "masterKey", Value: k.MasterKey},
 				{Key: "keyMaterial", Value: bson.Binary{Data: k.KeyMaterial}},
@@ -137,6 +198,16 @@ func (s *MongoStore) Rewrap(ctx context.Context, keys []Rewrapped) (*mongo.BulkW
 		return result, s.failed("rewrapping data keys", err)
 	}
 	return result, nil
+}
+
+// filter matches the document that may be changed.
+func (r Rewrapped) filter() bson.D {
+	if r.Was == nil {
+		return byID(r.ID)
+	}
+	return append(byID(r.ID),
+		bson.E{Key: "keyMaterial", Value: bson.Binary{Data: r.Was.KeyMaterial}},
+		bson.E{Key: "masterKey", Value: r.Was.MasterKey})
 }
 
 func byID(id payload.KeyID) bson.D { return bson.D{{Key: "_id", Value: id.Binary()}} }

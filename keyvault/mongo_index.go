@@ -12,8 +12,8 @@ import (
 // exists. It is the partial index of the MongoDB manual ({keyAltNames: {$exists: true}}), so that keys without names do not collide.
 //
 // On a server without partial indexes it is a unique sparse index, which means the same, and partial is false. FerretDB 1.x takes
-// that one, but compares whole lists: it keeps out a second key with exactly the same names, not one that shares a name. A Cache that
-// asks for a name that two keys have refuses it, but one that has got one of them by id takes that for the name's.
+// that one, but compares whole lists: it keeps out a second key with exactly the same names, not one that shares a name. A Cache
+// refuses a name that two keys have.
 func (s *MongoStore) EnsureIndex(ctx context.Context) (partial bool, err error) {
 	err = s.createIndex(ctx, options.Index().SetPartialFilterExpression(
 		bson.D{{Key: "keyAltNames", Value: bson.D{{Key: "$exists", Value: true}}}}))
@@ -27,6 +27,45 @@ func (s *MongoStore) EnsureIndex(ctx context.Context) (partial bool, err error) 
 		return false, s.failed("creating the unique index on keyAltNames", err)
 	}
 	return false, nil
+}
+
+var _ Indexer = (*MongoStore)(nil)
+
+// Index implements Indexer with listIndexes.
+func (s *MongoStore) Index(ctx context.Context) (Index, error) {
+	const op = "listing the indexes"
+	ctx = withoutSession(ctx)
+	cursor, err := s.coll.Indexes().List(ctx)
+	if err != nil {
+		const namespaceNotFound = 26
+		if answeredWith(err, namespaceNotFound) {
+			return IndexMissing, nil
+		}
+		return "", s.failed(op, err)
+	}
+	defer func() { _ = cursor.Close(ctx) }()
+	found := IndexMissing
+	for cursor.Next(ctx) {
+		var index struct {
+			Key     bson.D
+			Unique  bool
+			Sparse  bool
+			Partial bson.Raw `bson:"partialFilterExpression"`
+		}
+		if err := bson.Unmarshal(cursor.Current, &index); err != nil || !index.Unique || len(index.Key) != 1 || index.Key[0].Key != "keyAltNames" {
+			continue
+		}
+		switch exists, err := index.Partial.LookupErr("keyAltNames", "$exists"); {
+		case err == nil && exists.Type == bson.TypeBoolean && exists.Boolean():
+			found = IndexPartial
+		case index.Partial == nil && found == IndexMissing: // without sparse it is stricter still
+			found = IndexSparse
+		}
+	}
+	if err := cursor.Err(); err != nil {
+		return "", s.failed(op, err)
+	}
+	return found, nil
 }
 
 func (s *MongoStore) createIndex(ctx context.Context, opts *options.IndexOptionsBuilder) error {

@@ -25,6 +25,13 @@ func (c *Cache) callKMS(ctx context.Context, doc *DataKey) (*payload.Key, error)
 	if err != nil {
 		return nil, err
 	}
+	slots := c.slots(doc.Provider())
+	select {
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	material, err := provider.UnwrapKey(ctx, doc.MasterKey, doc.KeyMaterial)
 	defer clear(material)
 	if err != nil {
@@ -35,4 +42,16 @@ func (c *Cache) callKMS(ctx context.Context, doc *DataKey) (*payload.Key, error)
 			doc.Provider(), len(material), payload.KeySize)
 	}
 	return payload.NewKey(material)
+}
+
+// slots is where a call to a KMS takes its place. Each provider has its own, so that one that hangs holds up its own keys only.
+func (c *Cache) slots(provider string) chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	slots, ok := c.atKMS[provider]
+	if !ok {
+		slots = make(chan struct{}, c.limit)
+		c.atKMS[provider] = slots
+	}
+	return slots
 }

@@ -22,16 +22,19 @@ func (r *report) run(t *testing.T, s *server, format, file string, test specTest
 	result := row{file: file, test: test.name} // without a verdict when -run leaves it out
 	passed := t.Run(test.name, func(t *testing.T) {
 		result.verdict = "failed"
+		c := caseName{format, file, test.name}
 		reason, skipped := skipReason(format, file, test.name)
-		if test.skipReason != "" {
+		if test.skipReason != "" && !skipped && runThough[c] == "" {
 			reason, skipped = "the file says: "+test.skipReason, true
 		}
 		if skipped {
 			result.verdict, result.reason = "skipped", reason
 			t.Skip(reason)
 		}
-		script := scripts[caseName{format, file, test.name}]
-		result.reason = script.why
+		script, deviation := scripts[c], deviations[c]
+		reasons := []string{runThough[c], script.why, deviation.why}
+		result.reason = strings.Join(slices.DeleteFunc(reasons, func(s string) bool { return s == "" }), "; ")
+		s.expect = deviation.expect
 		s.play(t, script)
 		test.run(t, s)
 	})
@@ -59,17 +62,27 @@ func (r *report) String() string {
 	return b.String()
 }
 
-// checkTables fails for an entry of the tables whose file or test does not exist: its reason may be out of date.
+// checkTables fails for an entry of the tables whose file or test does not exist, or does not need it: its reason may be out of date.
 func checkTables(t *testing.T, format string, files []testFile) {
 	t.Helper()
-	exists := func(c caseName) bool {
-		return slices.ContainsFunc(files, func(f testFile) bool {
-			return f.name == c.file && (c.test == "" || slices.ContainsFunc(f.tests, func(test specTest) bool { return test.name == c.test }))
-		})
+	known := map[caseName]specTest{}
+	for _, f := range files {
+		known[caseName{format, f.name, ""}] = specTest{}
+		for _, test := range f.tests {
+			known[caseName{format, f.name, test.name}] = test
+		}
 	}
-	for _, c := range slices.AppendSeq(slices.Collect(maps.Keys(skips)), maps.Keys(scripts)) {
-		if c.format == format && !exists(c) {
+	named := slices.Collect(maps.Keys(skips))
+	named = slices.AppendSeq(named, maps.Keys(runThough))
+	named = slices.AppendSeq(named, maps.Keys(scripts))
+	named = slices.AppendSeq(named, maps.Keys(deviations))
+	for _, c := range named {
+		test, exists := known[c]
+		if c.format == format && !exists {
 			t.Errorf("the tables name %+v, which the module does not have", c)
+		}
+		if c.format == format && runThough[c] != "" && test.skipReason == "" {
+			t.Errorf("runThough has %+v, which its file does not skip", c)
 		}
 	}
 }

@@ -49,13 +49,16 @@ var scripts = map[caseName]script{
 	{"unified", "removeKeyAltName", "remove an existing keyAltName from an existing data key"}: {noPipelines, []scripted{{"findAndModify", removeName}}},
 	{"unified", "removeKeyAltName", "remove the last keyAltName from an existing data key"}:    {noPipelines, []scripted{{"findAndModify", removeName}, {"findAndModify", removeName}}},
 
-	{"unified", "rewrapManyDataKey", "rewrap with new AWS KMS provider"}:   {why: standIns},
-	{"unified", "rewrapManyDataKey", "rewrap with new KMIP KMS provider"}:  {why: standIns},
-	{"unified", "rewrapManyDataKey", "rewrap with new local KMS provider"}: {why: standIns},
-	{"unified", "rewrapManyDataKey", "rewrap with current KMS provider"}:   {why: standIns},
+	{"unified", "rewrapManyDataKey", "rewrap with new AWS KMS provider"}:   {why: rewrapped},
+	{"unified", "rewrapManyDataKey", "rewrap with new Azure KMS provider"}: {why: rewrapped},
+	{"unified", "rewrapManyDataKey", "rewrap with new GCP KMS provider"}:   {why: rewrapped},
+	{"unified", "rewrapManyDataKey", "rewrap with new KMIP KMS provider"}:  {why: rewrapped},
+	{"unified", "rewrapManyDataKey", "rewrap with new local KMS provider"}: {why: rewrapped},
+	{"unified", "rewrapManyDataKey", "rewrap with current KMS provider"}:   {why: rewrapped},
 }
 
-const standIns = "stand-ins unwrap the azure and gcp keys, whose content is not public"
+// rewrapped is what services.rewrapped does.
+const rewrapped = "the mocks' master keys wrap the azure and gcp data keys, for the file's master keys are not public"
 
 const noPipelines = "the embedded server has no update pipelines: the proxy does what this one says"
 

@@ -22,6 +22,7 @@ type server struct {
 	setUp  *mongo.Client // through the proxy, so that it learns validators
 	direct *mongo.Client // to the embedded server: sees what is stored, and meets no script
 	kms    *services
+	expect func(want bson.Raw) (bson.Raw, error) // what the running test expects otherwise than its file
 
 	mu      sync.Mutex
 	script  []scripted

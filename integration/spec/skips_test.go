@@ -5,21 +5,27 @@ import "strings"
 // caseName names a test of a file; an empty test means the whole file.
 type caseName struct{ format, file, test string }
 
-// skips has the tests that are not run, with the reason. A test that carries a skipReason of its own need not be here.
+// skips has the tests that are not run, with the reason. A test that carries a skipReason of its own is here only if there is a better one.
 var skips = map[caseName]string{
-	{"legacy", "azureKMS", ""}: noCloud,
-	{"legacy", "gcpKMS", ""}:   noCloud,
+	{"legacy", "azureKMS", ""}: notPublic,
+	{"legacy", "gcpKMS", ""}:   notPublic,
+	{"legacy", "aggregate", "Aggregate with deterministic encryption"}: "the file skips it (SERVER-39395), and contradicts itself: " +
+		`it wants the filter's "457-55-5642" sent as it is, and "string0" found by it; this module encrypts it and finds nothing`,
+	{"legacy", "countDocuments", "countDocuments with deterministic encryption"}: "the file skips it (waiting on SERVER-39395), and wants " +
+		"the filter and $group without the $eq and $const that analyze.Exact, with which the legacy files are run here, writes there; and the embedded server knows no $const",
 	{"legacy", "maxWireVersion", ""}: "the official driver v2 refuses an old server itself before it asks this module, in other words: " +
 		`"reports wire version 7, but this version of the Go driver requires at least 9 (MongoDB 4.4)" (TestOldServer of package integration)`,
-	{"unified", "createDataKey", "create datakey with Azure KMS provider"}:                                   noCloud,
-	{"unified", "createDataKey", "create datakey with GCP KMS provider"}:                                     noCloud,
-	{"unified", "rewrapManyDataKey", "rewrap with new Azure KMS provider"}:                                   noCloud,
-	{"unified", "rewrapManyDataKey", "rewrap with new GCP KMS provider"}:                                     noCloud,
-	{"unified", "rewrapManyDataKey-encrypt_failure", "rewrap with invalid masterKey for Azure KMS provider"}: noCloud,
-	{"unified", "rewrapManyDataKey-encrypt_failure", "rewrap with invalid masterKey for GCP KMS provider"}:   noCloud,
 }
 
-const noCloud = "azure/gcp: arrives with the providers (next milestone), key material not public"
+const notPublic = "the data key's material is not public"
+
+// runThough has the tests that are run although the file says to skip them, with the reason.
+var runThough = map[caseName]string{
+	{"legacy", "aggregate", "Aggregate with empty pipeline"}: `the file says "SERVER-40829 hides agg support behind enableTestCommands flag": ` +
+		"this module needs no server's support",
+	{"legacy", "aggregate", "Aggregate should fail with random encryption"}: `the file says "SERVER-39395": ` +
+		"this module needs no server's support",
+}
 
 // skipReason says why a test, or with an empty test a file, is not run.
 func skipReason(format, file, test string) (string, bool) {

@@ -1,8 +1,9 @@
 // Package spec runs the public tests of the MongoDB driver specification "Client Side Encryption" (the legacy and the unified format)
 // through this module's engine on the official driver: operation results, command events and stored documents are compared as the files say.
 //
-// The server is the embedded one behind the proxy of package shim, which remembers validators. What that server cannot do, and what
-// cannot run here at all, is listed in tables with the reason: scripts and skips. The package is for tests only, and has no other code.
+// The server is the embedded one behind the proxy of package shim, which remembers validators; the key management services are mocks that
+// speak the real protocols. What that server cannot do, what cannot run here at all, and what this module does otherwise than a file says
+// is listed in tables with the reason: scripts, skips and deviations. The package is for tests only, and has no other code.
 package spec
 
 import (

@@ -97,7 +97,10 @@ func onEncryption(ctx context.Context, ce *fieldcrypt.ClientEncryption, name str
 	case "removeKeyAltName":
 		return orNull(ce.RemoveKeyAltName(ctx, a.ID, a.KeyAltName))
 	case "rewrapManyDataKey":
-		r, err := ce.RewrapManyDataKey(ctx, a.Filter, fieldcrypt.RewrapManyDataKeyOptions{Provider: a.Opts.Provider, MasterKey: a.masterKey()})
+		r, err := ce.RewrapManyDataKey(ctx, a.Filter, fieldcrypt.RewrapManyDataKeyOptions{
+			Provider: a.Opts.Provider, MasterKey: a.masterKey(),
+			Overwrite: true, // the files have the filter {_id}; by default it also has what the key was
+		})
 		if err != nil || r.BulkWriteResult == nil {
 			return bson.M{}, err
 		}
@@ -118,7 +121,7 @@ func orNull(key *keyvault.DataKey, err error) (any, error) {
 }
 
 // check compares what an operation returned.
-func (op *unifiedOperation) check(result any, err error) error {
+func (op *unifiedOperation) check(m matcher, result any, err error) error {
 	var unknown errHarness
 	if errors.As(err, &unknown) {
 		return err
@@ -137,5 +140,5 @@ func (op *unifiedOperation) check(result any, err error) error {
 	if err != nil {
 		return err
 	}
-	return unified.root(op.ExpectResult, got)
+	return m.root(op.ExpectResult, got)
 }

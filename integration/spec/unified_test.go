@@ -56,8 +56,9 @@ func parseUnified(t *testing.T, doc bson.Raw) (keys []bson.Raw, tests []specTest
 
 func (f *unifiedFile) run(t *testing.T, s *server, test *unifiedTest) {
 	for _, c := range f.InitialData {
-		s.fill(t, c.Database, c.Collection, nil, c.Documents)
+		s.fill(t, c.Database, c.Collection, nil, s.kms.rewrapped(t, c.Documents))
 	}
+	m := matcher{expect: s.expect}
 	e := newEntities(t, s, f.CreateEntities)
 	ctx := limited(t)
 	s.act()
@@ -67,17 +68,17 @@ func (f *unifiedFile) run(t *testing.T, s *server, test *unifiedTest) {
 			t.Fatal(err)
 		}
 		result, err := op.run(ctx, e)
-		if err := op.check(result, err); err != nil {
+		if err := op.check(m, result, err); err != nil {
 			t.Errorf("operation %d, %s: %v", i+1, op.Name, err)
 		}
 	}
 	for _, raw := range test.ExpectEvents {
-		if err := e.checkEvents(raw); err != nil {
+		if err := e.checkEvents(m, raw); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, c := range test.Outcome {
-		s.checkStored(t, unified, c.Database, c.Collection, c.Documents)
+		s.checkStored(t, m, c.Database, c.Collection, c.Documents)
 	}
 }
 
@@ -157,7 +158,7 @@ func (e *entities) addEncryption(t *testing.T, kms *services, entity *encryption
 }
 
 // checkEvents compares the commands of one client.
-func (e *entities) checkEvents(raw bson.Raw) error {
+func (e *entities) checkEvents(m matcher, raw bson.Raw) error {
 	var expect struct {
 		Client string
 		Events []bson.Raw
@@ -183,5 +184,5 @@ func (e *entities) checkEvents(raw bson.Raw) error {
 		}
 		want = append(want, expectedEvent{fields.Name, fields.DB, fields.Command})
 	}
-	return unified.matchEvents(want, e.monitors[expect.Client].seen())
+	return m.matchEvents(want, e.monitors[expect.Client].seen())
 }
