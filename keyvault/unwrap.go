@@ -2,8 +2,10 @@ package keyvault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/fieldcrypt/fieldcrypt/kms"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
@@ -34,6 +36,9 @@ func (c *Cache) callKMS(ctx context.Context, doc *DataKey) (*payload.Key, error)
 	}
 	material, err := provider.UnwrapKey(ctx, doc.MasterKey, doc.KeyMaterial)
 	defer clear(material)
+	if told := (*kms.Error)(nil); errors.As(err, &told) {
+		return nil, err // it names the provider itself
+	}
 	if err != nil {
 		return nil, fmt.Errorf("KMS provider `%s`: %w", doc.Provider(), err)
 	}
