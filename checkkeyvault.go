@@ -161,6 +161,9 @@ func (c *check) documents(ctx context.Context) error {
 		return ctx.Err()
 	})
 	_ = group.Wait()
+	if err == nil {
+		err = ctx.Err() // keys at their KMS when it ended were passed over
+	}
 	return err
 }
 

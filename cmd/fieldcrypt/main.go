@@ -1,7 +1,9 @@
 // Command fieldcrypt shows what client-side field level encryption (CSFLE) stores and does: it names the parts of stored
-// ciphertexts (inspect) and says what query analysis makes of a command, for scripts (analyze) and for people (explain).
+// ciphertexts (inspect), says what query analysis makes of a command, for scripts (analyze) and for people (explain), and manages data
+// keys (keys).
 //
-// No command of it needs a key or a server, and none prints the plaintext of a marking unless asked to.
+// Only keys needs a server, and for some of its verbs a KMS. None prints the plaintext of a marking unless asked to, and none a data key
+// or a credential at all.
 package main
 
 import (

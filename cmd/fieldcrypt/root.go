@@ -10,10 +10,10 @@ import (
 func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fieldcrypt",
-		Short: "Look into client-side field level encryption",
-		Long: `fieldcrypt looks into client-side field level encryption (CSFLE) of MongoDB and
-compatible databases: what is stored, and what happens to a command on its way.
-It needs no key and no server.
+		Short: "Client-side field level encryption: its keys, and a look into it",
+		Long: `fieldcrypt is for client-side field level encryption (CSFLE) of MongoDB and
+compatible databases. It shows what is stored and what happens to a command on
+its way, for which it needs no key and no server, and it manages data keys.
 
 ` + exitCodes,
 		Example: `  fieldcrypt inspect AQAAAAAAAAAAAAAAAAAAAAACz0ZOLuuhEYi807ZXTdhbqhLaS2/t9wLi...
@@ -29,7 +29,7 @@ It needs no key and no server.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newInspect(), newAnalyze(), newExplain(), newVersion())
+	root.AddCommand(newInspect(), newAnalyze(), newExplain(), newKeys(), newVersion())
 	root.SetHelpCommand(newHelp(root))
 	addCompletion(root)
 	return root

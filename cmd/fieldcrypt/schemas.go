@@ -78,7 +78,11 @@ func readOne(doing, file string) (bson.Raw, error) {
 		return nil, ioFailure(doing, err)
 	}
 	defer f.Close()
-	docs := newDocuments("document", f)
+	return readOneFrom(doing, f)
+}
+
+func readOneFrom(doing string, r io.Reader) (bson.Raw, error) {
+	docs := newDocuments("document", r)
 	doc, err := docs.next()
 	if err == nil {
 		if _, err = docs.next(); err == io.EOF {

@@ -41,14 +41,31 @@ func flagError(cmd *cobra.Command, err error) error {
 	var long interface{ GetSpecifiedName() string }
 	var bad interface{ GetValue() string }
 	switch {
-	case errors.As(err, &bad): // only flags that are on or off check their value here
-		return badUsage("write --flag or --flag=false", "a flag that is on or off has another value")
+	case errors.As(err, &bad):
+		return badValue(cmd, err)
 	case errors.As(err, &short) && short.GetSpecifiedShortnames() != "":
 		return badUsage(hint+"; arguments that begin with '-' stand after --", "unknown shorthand flag")
 	case errors.As(err, &long) && commandName.MatchString(long.GetSpecifiedName()):
 		return badUsage(hint, "%v", err)
 	}
 	return badUsage(hint, "unknown or malformed flag")
+}
+
+var flagOfValue = regexp.MustCompile(`for "(?:-., )?--([a-z][a-z-]{0,19})" flag`)
+
+// badValue tells which flag has a value of another kind than it should, without the value.
+func badValue(cmd *cobra.Command, err error) *failure {
+	for _, match := range flagOfValue.FindAllStringSubmatch(err.Error(), -1) {
+		flag := cmd.Flags().Lookup(match[1])
+		switch {
+		case flag == nil:
+		case flag.Value.Type() == "int":
+			return badUsage("", "--%s: expected a number", flag.Name)
+		case flag.Value.Type() == "duration":
+			return badUsage("", "--%s: expected a duration such as 90s or 5m", flag.Name)
+		}
+	}
+	return badUsage("write --flag or --flag=false", "a flag that is on or off has another value")
 }
 
 // noArgs refuses arguments without repeating them.

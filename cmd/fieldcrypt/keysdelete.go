@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/payload"
+)
+
+// doomed are the data keys that a command is to destroy.
+type doomed struct{ names []string }
+
+func (d *doomed) register(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&d.names, "alt-name", nil, "`NAME` of a key in place of its id; may be given several times")
+	noCompletion(cmd, "alt-name")
+}
+
+// find gives the ids, all of which exist.
+func (d *doomed) find(ctx context.Context, s *keysSession, ids []payload.KeyID) ([]payload.KeyID, error) {
+	for _, name := range d.names {
+		key, err := s.GetKeyByAltName(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, key.ID)
+	}
+	ids = sorted(ids)
+	for _, id := range ids {
+		n, err := s.count(ctx, bson.D{{Key: "_id", Value: id.Binary()}})
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return nil, &failure{code: exitFailure, doing: "looking for data key " + id.String(), wrong: "there is no such data key, nothing was changed"}
+		}
+	}
+	return ids, nil
+}
+
+// sorted orders ids and drops those that are there already.
+func sorted(ids []payload.KeyID) []payload.KeyID {
+	slices.SortFunc(ids, func(a, b payload.KeyID) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(ids)
+}
+
+// destroy asks, then destroys one key after the other.
+func (d *doomed) destroy(ctx context.Context, s *keysSession, in io.Reader, verb string, ids []payload.KeyID, one func(payload.KeyID) error) error {
+	ids, err := d.find(ctx, s, ids)
+	if err != nil {
+		return err
+	}
+	question := fmt.Sprintf("%s %s of %s? Nobody will be able to decrypt what was encrypted with it.", verb, plural(len(ids), "data key"), s.flags.keyVault)
+	if err := s.confirm(ctx, in, question); err != nil {
+		return err
+	}
+	for i, id := range ids {
+		err := ctx.Err()
+		if err == nil {
+			err = one(id)
+		}
+		if err != nil && len(ids) > 1 {
+			return fmt.Errorf("data key %s, after %d of %d: %w", id, i, len(ids), err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *doomed) ids(args []string) ([]payload.KeyID, error) {
+	if len(args)+len(d.names) == 0 {
+		return nil, badUsage("", "expected the id of a data key, or --alt-name")
+	}
+	return keyIDs(args)
+}
+
+func newKeysDelete() *cobra.Command {
+	var f keysFlags
+	var d doomed
+	cmd := &cobra.Command{
+		Use:   "delete (ID | --alt-name NAME)... --key-vault DB.COLL [flags]",
+		Short: "Delete data keys; what they encrypted is lost",
+		Long: `delete removes data keys from the key vault. What they encrypted can be decrypted
+by nobody any more, once no client's memory and no backup of the key vault holds
+them. shred does the same with proof.
+
+It asks first; without a terminal it demands --yes.
+
+` + vaultHelp + `
+` + keysExitCodes,
+		Example: `  fieldcrypt keys delete --key-vault encryption.__keyVault 2a6bf1c1-9d0b-4cb5-8f2f-6d2f2f0f5d1e
+  fieldcrypt keys delete --key-vault encryption.__keyVault --alt-name test --yes`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := d.ids(args)
+			if err != nil {
+				return err
+			}
+			return f.run(cmd, "deleting data keys", func(ctx context.Context, s *keysSession) error {
+				return d.destroy(ctx, s, cmd.InOrStdin(), "Delete", ids, func(id payload.KeyID) error { return s.delete(ctx, id) })
+			})
+		},
+	}
+	f.register(cmd)
+	f.registerYes(cmd)
+	d.register(cmd)
+	return cmd
+}
+
+func (s *keysSession) delete(ctx context.Context, id payload.KeyID) error {
+	n, err := s.DeleteKey(ctx, id.Binary())
+	if err != nil {
+		return err
+	}
+	doc := bson.D{{Key: "_id", Value: uuid(id)}, {Key: "deleted", Value: n}}
+	return s.result(doc, id.String(), []row{{"deleted", fmt.Sprintf("%s (%s)", id, plural(int(n), "document"))}})
+}

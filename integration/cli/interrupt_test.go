@@ -1,0 +1,89 @@
+//go:build unix
+
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/fieldcrypt/fieldcrypt/internal/mockkms/vault"
+)
+
+// stuck is a KMS that does not answer any more after some calls.
+type stuck struct {
+	calls   atomic.Int64
+	after   atomic.Int64 // 0: it answers
+	waiting chan struct{}
+}
+
+func (s *stuck) intercept(ctx context.Context, _ vault.Call) *vault.Answer {
+	if after := s.after.Load(); after > 0 && s.calls.Add(1) > after {
+		select {
+		case s.waiting <- struct{}{}:
+		default:
+		}
+		<-ctx.Done()
+	}
+	return nil
+}
+
+// interrupted runs the program until the KMS is stuck, then sends what Ctrl-C sends.
+func (u *user) interrupted(t *testing.T, s *stuck, after int64, args ...string) (stdout, stderr string) {
+	t.Helper()
+	select {
+	case <-s.waiting: // of a run before
+	default:
+	}
+	s.calls.Store(0)
+	s.after.Store(after)
+	defer s.after.Store(0)
+	var out, errs bytes.Buffer
+	cmd := u.command(args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.waiting
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(t, cmd.Wait()); code != 130 {
+		t.Errorf("%v: exit code %d\n%s", args, code, &errs)
+	}
+	return out.String(), errs.String()
+}
+
+// Rewrapping and checking can be interrupted: they say how far they came, every key can be read, and they can be run again.
+func TestInterrupt(t *testing.T) {
+	s := &stuck{waiting: make(chan struct{}, 1)}
+	u := newUser(t, s.intercept)
+	u.ok(t, "ensure-vault")
+	const keys = 6
+	for range keys {
+		u.ok(t, "create", "--provider", "local")
+	}
+	move := append([]string{"rewrap", "--filter", `{"masterKey.provider": "local"}`, "--batch", "2", "--yes"}, toVault...)
+	stdout, stderr := u.interrupted(t, s, 9, move...) // 2 calls wrap and prove a key, besides those about the token
+	if !strings.Contains(stderr, "interrupted") || !strings.Contains(stderr, "of 6 data keys rewrapped; the others can be read as before") ||
+		!strings.Contains(stderr, "hint: it can be run again") {
+		t.Errorf("%s", stderr)
+	}
+	done := decoded[map[string]any](t, stdout)["rewrapped"].(float64)
+	moved := len(strings.Fields(u.ok(t, "list", "--quiet", "--filter", `{"masterKey.provider": "vault"}`)))
+	if float64(moved) != done || moved == 0 || moved == keys {
+		t.Errorf("%d moved, told %v", moved, done)
+	}
+	u.ok(t, "check")
+	if got := decoded[map[string]any](t, u.ok(t, move...))["rewrapped"]; got != keys-done {
+		t.Errorf("the second run rewrapped %v", got)
+	}
+	stdout, stderr = u.interrupted(t, s, 3, "check")
+	if got := decoded[map[string]any](t, stdout); got["complete"] != false || !strings.Contains(stderr, "interrupted") {
+		t.Errorf("%s%s", stdout, stderr)
+	}
+	u.ok(t, "check")
+}
