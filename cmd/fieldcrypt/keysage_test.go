@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/fips140"
 	"strings"
 	"testing"
 )
@@ -9,6 +10,13 @@ import (
 func TestAge(t *testing.T) {
 	key := bytes.Repeat([]byte("SENTINEL"), 12)
 	sealed, err := encryptAge(key, "correct horse battery")
+	if fips140.Enabled() {
+		_, opening := decryptAge([]byte(ageHeaders[1]), "correct horse battery")
+		if err != errAgeFIPS || opening != errAgeFIPS {
+			t.Errorf("in FIPS 140 mode: got %v and %v", err, opening)
+		}
+		return
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
