@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"bytes"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -68,10 +69,8 @@ var accumulatorOption = operandsWithout(ruleAccumulator, "n", "p")
 
 func accumulatorNamed(name string) *accumulator {
 	for i := range accumulators {
-		for _, n := range accumulators[i].names {
-			if n == name {
-				return &accumulators[i]
-			}
+		if slices.Contains(accumulators[i].names, name) {
+			return &accumulators[i]
 		}
 	}
 	return nil

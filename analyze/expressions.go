@@ -1,5 +1,7 @@
 package analyze
 
+import "slices"
+
 // form is how an expression operator's argument is read.
 type form int
 
@@ -33,10 +35,8 @@ type expressionOperator struct {
 // expressionNamed finds a row; nil when the operator is not known.
 func expressionNamed(name string) *expressionOperator {
 	for i := range expressionOperators {
-		for _, n := range expressionOperators[i].names {
-			if n == name {
-				return &expressionOperators[i]
-			}
+		if slices.Contains(expressionOperators[i].names, name) {
+			return &expressionOperators[i]
 		}
 	}
 	return nil
