@@ -10,7 +10,7 @@ import (
 
 // Limit returns a Type that opens the providers of t with at most n calls in flight to each, such as a KMS's quota asks for. Further calls wait for
 // one to end, until their context does: their error is then an *Error that wraps the context's. The time that a provider gives calls without a
-// deadline begins after the wait. An n below 1 is no limit.
+// deadline begins after the wait. An n below 1 is no limit. The providers are a Versioner where those of t are.
 func Limit(t Type, n int) Type {
 	if n < 1 {
 		return t
@@ -28,7 +28,11 @@ func (t limitedType) Open(id ID, config bson.Raw) (Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &limited{p, id.String(), make(chan struct{}, t.n)}, nil
+	l := &limited{p, id.String(), make(chan struct{}, t.n)}
+	if v, ok := p.(Versioner); ok {
+		return &limitedVersioner{l, v}, nil
+	}
+	return l, nil
 }
 
 // limited has a place in flight for each call.
@@ -52,6 +56,21 @@ func (l *limited) UnwrapKey(ctx context.Context, masterKey bson.Raw, keyMaterial
 	}
 	defer l.leave()
 	return l.provider.UnwrapKey(ctx, masterKey, keyMaterial)
+}
+
+// limitedVersioner is limited to the provider's other ability too.
+type limitedVersioner struct {
+	*limited
+	versioner Versioner
+}
+
+// UnwrapKeyVersion takes one place for all that it asks, one after the other.
+func (l *limitedVersioner) UnwrapKeyVersion(ctx context.Context, masterKey bson.Raw, keyMaterial []byte) ([]byte, Version, error) {
+	if err := l.enter(ctx, "UnwrapKey"); err != nil {
+		return nil, Version{}, err
+	}
+	defer l.leave()
+	return l.versioner.UnwrapKeyVersion(ctx, masterKey, keyMaterial)
 }
 
 // enter takes a place, or none and returns an error.

@@ -11,6 +11,13 @@
 // with private DNS names, which is AWS's default, needs no masterKey.endpoint. Whoever can write to the key vault can name an endpoint: requests to it
 // are signed for masterKey.region, never hold the secret access key, but do hold the session token of temporary credentials.
 //
+// # Rotation
+//
+// When AWS rotates a key, it keeps what the key was made of before, and a wrapped data key does not tell which of it was used. So what a key wrapped that
+// goes by its ARN or id never counts as old, and need not be rewrapped. An alias can be pointed at another key: a check of the key vault finds the data
+// keys that the former one wrapped, which must be kept until they are rewrapped. The credentials need kms:DescribeKey for that; without it the
+// check says that it could not tell.
+//
 // # Time
 //
 // A call whose context has no deadline ends after 10 seconds, as in the official Go driver, for each region that may be asked. Within that time a

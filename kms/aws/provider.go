@@ -63,14 +63,19 @@ func (p *provider) WrapKey(ctx context.Context, doc bson.Raw, dataKey []byte) (k
 // UnwrapKey decrypts what WrapKey, or any official driver, made. The KMS is told the key, so that it refuses what another one wrapped,
 // unless the key goes by an alias: that may point elsewhere by now, and the wrapped key names its own.
 func (p *provider) UnwrapKey(ctx context.Context, doc bson.Raw, keyMaterial []byte) ([]byte, error) {
+	dataKey, _, err := p.decrypt(ctx, doc, keyMaterial)
+	return dataKey, err
+}
+
+// decrypt returns the ARN of the key that was used besides.
+func (p *provider) decrypt(ctx context.Context, doc bson.Raw, keyMaterial []byte) (dataKey []byte, used string, err error) {
 	m, err := parseMasterKey(doc, true)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if len(keyMaterial) == 0 {
-		return nil, errors.New("the wrapped data key is empty")
+		return nil, "", errors.New("the wrapped data key is empty")
 	}
-	var dataKey []byte
 	err = p.ask(ctx, m, request{"Decrypt", nil, func(ctx context.Context, to *awskms.Client, key string, as func(*awskms.Options)) error {
 		in := &awskms.DecryptInput{CiphertextBlob: keyMaterial}
 		if !m.isAlias() {
@@ -83,12 +88,13 @@ func (p *provider) UnwrapKey(ctx context.Context, doc bson.Raw, keyMaterial []by
 		if dataKey = out.Plaintext; len(dataKey) == 0 {
 			return errors.New("the reply has no Plaintext")
 		}
+		used = sdk.ToString(out.KeyId)
 		return nil
 	}})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return dataKey, nil
+	return dataKey, used, nil
 }
 
 // client returns the SDK's client for the key's place.

@@ -11,6 +11,9 @@
 // and every official driver reads it. To wrap existing data keys with a newer version, rewrap them under a master key that names no version, or the new
 // one.
 //
+// A check of the key vault finds the data keys whose keyVersion is not the key's latest if the credentials may get the key, which gives
+// its public half; otherwise it says that it could not tell. One without keyVersion is either wrapped under the latest, or cannot be unwrapped.
+//
 // The Azure SDK holds credentials as strings and copies request bodies: they cannot be wiped from memory.
 package azure
 

@@ -66,7 +66,7 @@ func isIdentifier(s string) bool {
 	return len(s) >= 1 && len(s) <= 127 && strings.IndexFunc(s, alien) < 0
 }
 
-// usedVersion takes the version from the id of the key that the vault says it used: https://vault/keys/name/version.
+// usedVersion takes the version from the id of the key that the vault says it used, or has: https://vault/keys/name/version.
 func (m masterKey) usedVersion(id *azkeys.ID) (string, error) {
 	if id == nil {
 		return "", wrongAnswer("the answer does not say which version of the key was used")

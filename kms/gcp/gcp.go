@@ -4,6 +4,9 @@
 // It is not for keys that sign or that decrypt asymmetrically, and it creates no keys in Cloud KMS: name one that exists, and allow the credentials
 // cloudkms.cryptoKeyVersions.useToEncrypt and useToDecrypt on it.
 //
+// With a data key Cloud KMS says whether the key's primary version was used. One that is wrapped under another version is under an old one to a check
+// of the key vault, also where its masterKey asks for that version by keyVersion: it is then to be rewrapped under a master key without.
+//
 // What is sent and received carries CRC32C checksums, which both sides verify, as Google asks of clients. Google's client library copies request and
 // reply bodies and holds credentials as strings: they cannot be wiped from memory. Its debug log, which would print them, stays off whatever the
 // environment says.

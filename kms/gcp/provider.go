@@ -71,28 +71,33 @@ func (p *provider) WrapKey(ctx context.Context, doc bson.Raw, dataKey []byte) (k
 
 // UnwrapKey decrypts what WrapKey, or any official driver, made.
 func (p *provider) UnwrapKey(ctx context.Context, doc bson.Raw, keyMaterial []byte) ([]byte, error) {
+	plaintext, _, err := p.decrypt(ctx, doc, keyMaterial)
+	return plaintext, err
+}
+
+// decrypt says besides whether the key's primary version was used.
+func (p *provider) decrypt(ctx context.Context, doc bson.Raw, keyMaterial []byte) (plaintext []byte, usedPrimary bool, err error) {
 	m, err := p.parse(doc, true)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if len(keyMaterial) == 0 {
-		return nil, errors.New("the wrapped data key is empty")
+		return nil, false, errors.New("the wrapped data key is empty")
 	}
 	in := &kmspb.DecryptRequest{Name: m.name(), Ciphertext: keyMaterial, CiphertextCrc32C: wrapperspb.Int64(checksum(keyMaterial))}
-	var plaintext []byte
 	err = p.call(ctx, request{"Decrypt", m, nil}, func(ctx context.Context, client *cloudkms.KeyManagementClient) error {
 		out, err := client.Decrypt(ctx, in, once())
 		if err != nil {
 			return err
 		}
-		plaintext = out.GetPlaintext()
+		plaintext, usedPrimary = out.GetPlaintext(), out.GetUsedPrimary()
 		return check(plaintext, out.GetPlaintextCrc32C(), true)
 	})
 	if err != nil {
 		clear(plaintext)
-		return nil, err
+		return nil, false, err
 	}
-	return plaintext, nil
+	return plaintext, usedPrimary, nil
 }
 
 func (p *provider) parse(doc bson.Raw, stored bool) (masterKey, error) {

@@ -12,6 +12,10 @@
 // sends the request again: the server might make two.
 //
 // A call whose context has no deadline ends after 10 seconds, as in the official Go driver.
+//
+// Here a key has no versions: the keyId of the masterKey names one object, and a server that rotates it makes another with an id of its own. A check of
+// the key vault therefore finds no old ones. To follow a rotation, rewrap under a master key with the new keyId, and before the old object is
+// deactivated or destroyed.
 package kmip
 
 import (

@@ -3,6 +3,8 @@
 // It is for tests, for development, and for programs that get the master key from a secret store of their own. It is not for production
 // otherwise: whoever reads the configuration of the program has the master key.
 //
+// A master key has no versions: to follow its change, rewrap under another local provider, which has the new one.
+//
 // A data key is wrapped as the official MongoDB drivers do it: AEAD_AES_256_CBC_HMAC_SHA_512 with a random IV and no associated data.
 package local
 

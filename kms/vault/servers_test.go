@@ -109,6 +109,23 @@ func TestRealAppRole(t *testing.T) {
 	b := realServer(t)
 	b.create(t, "k")
 	b.create(t, "forbidden")
+	b.asAppRole(t)
+	p := open(t, b.typ, "vault", b.fields)
+	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		roundTrip(t, p, "vault", doc(t, "keyName", "k"))
+	}
+	time.Sleep(3 * time.Second) // the token dies unused
+	roundTrip(t, p, "vault", doc(t, "keyName", "k"))
+	for _, name := range []string{"forbidden", "none"} {
+		if _, err := p.WrapKey(t.Context(), doc(t, "keyName", name), dataKey()); !errors.Is(err, kms.ErrDenied) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// asAppRole replaces the token of a real server by a role that may wrap and unwrap with the key "k", and nothing else.
+func (b backend) asAppRole(t *testing.T) {
+	t.Helper()
 	role := "auth/" + b.mount + "/role/app"
 	b.admin(t, http.MethodPost, "sys/auth/"+b.mount, map[string]any{"type": "approle"})
 	t.Cleanup(func() { b.admin(t, http.MethodDelete, "sys/auth/"+b.mount, nil) })
@@ -120,16 +137,5 @@ func TestRealAppRole(t *testing.T) {
 	b.fields["appRole"] = map[string]any{
 		"roleId": b.admin(t, http.MethodGet, role+"/role-id", nil)["role_id"], "mount": b.mount,
 		"secretId": b.admin(t, http.MethodPost, role+"/secret-id", map[string]any{})["secret_id"],
-	}
-	p := open(t, b.typ, "vault", b.fields)
-	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		roundTrip(t, p, "vault", doc(t, "keyName", "k"))
-	}
-	time.Sleep(3 * time.Second) // the token dies unused
-	roundTrip(t, p, "vault", doc(t, "keyName", "k"))
-	for _, name := range []string{"forbidden", "none"} {
-		if _, err := p.WrapKey(t.Context(), doc(t, "keyName", name), dataKey()); !errors.Is(err, kms.ErrDenied) {
-			t.Errorf("%s: got %v", name, err)
-		}
 	}
 }

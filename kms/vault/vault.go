@@ -10,6 +10,10 @@
 // Vault would make a key of any name that it is asked for. Whoever writes to the key vault names the mount and the key, so the policy should
 // allow no others.
 //
+// A wrapped key tells the version of the key that made it, and the key itself its latest one: with read on <mount>/keys/<key>, which gives no key away,
+// a check of the key vault finds what is wrapped under an old version. Without it the check says that it could not tell. Rewrapping
+// leads to the latest version, unless the masterKey asks for another by keyVersion.
+//
 // Vault's client library holds tokens as strings and copies request bodies: they cannot be wiped from memory.
 package vault
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// request is the body of Encrypt and Decrypt.
+// request is the body of Encrypt, Decrypt and DescribeKey.
 type request struct {
 	KeyID             string            `json:"KeyId"`
 	Plaintext         []byte            `json:"Plaintext"`
@@ -15,7 +15,7 @@ type request struct {
 	EncryptionContext map[string]string `json:"EncryptionContext"`
 }
 
-// response is the body of their replies.
+// response is the body of the replies to the first two.
 type response struct {
 	KeyID               string `json:"KeyId"`
 	CiphertextBlob      []byte `json:",omitempty"`
@@ -62,7 +62,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, out)
 }
 
-func (s *Server) do(operation, region string, in request) (*response, *refusal) {
+func (s *Server) do(operation, region string, in request) (any, *refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(in.EncryptionContext) > 0 {
 		return nil, refuse("InvalidCiphertextException", "the mock knows no encryption context")
 	}
@@ -71,6 +73,8 @@ func (s *Server) do(operation, region string, in request) (*response, *refusal) 
 		return s.encrypt(region, in)
 	case "Decrypt":
 		return s.decrypt(region, in)
+	case "DescribeKey":
+		return s.describe(region, in)
 	}
 	return nil, refuse("UnknownOperationException", "")
 }

@@ -66,7 +66,7 @@ func replicas(arn, other string) bool {
 	return id == otherID && strings.HasPrefix(id, "mrk-")
 }
 
-func (s *Server) encrypt(region string, in request) (*response, *refusal) {
+func (s *Server) encrypt(region string, in request) (any, *refusal) {
 	if n := len(in.Plaintext); n < 1 || n > 4096 {
 		return nil, refuse("ValidationException", "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length from 1 to 4096")
 	}
@@ -77,7 +77,7 @@ func (s *Server) encrypt(region string, in request) (*response, *refusal) {
 	return &response{KeyID: k.ARN, CiphertextBlob: k.aead.Seal(nil, nil, in.Plaintext, nil), EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, nil
 }
 
-func (s *Server) decrypt(region string, in request) (*response, *refusal) {
+func (s *Server) decrypt(region string, in request) (any, *refusal) {
 	maker, plaintext := s.open(region, in.CiphertextBlob)
 	if in.KeyID != "" {
 		k, refused := s.usable(region, in.KeyID, "Decrypt")
@@ -95,6 +95,39 @@ func (s *Server) decrypt(region string, in request) (*response, *refusal) {
 		return nil, refused
 	}
 	return &response{KeyID: maker.ARN, Plaintext: plaintext, EncryptionAlgorithm: "SYMMETRIC_DEFAULT"}, nil
+}
+
+// describe answers for keys in any state but that of one whose policy forbids it.
+func (s *Server) describe(region string, in request) (any, *refusal) {
+	k, refused := s.find(region, in.KeyID)
+	if refused == nil && k.State == Forbidden {
+		refused = k.refuse("DescribeKey")
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	_, id, _ := strings.Cut(k.ARN, ":key/")
+	state := map[State]string{Enabled: "Enabled", Disabled: "Disabled", PendingDeletion: "PendingDeletion"}[k.State]
+	return map[string]any{"KeyMetadata": map[string]any{
+		"AWSAccountId": strings.Split(k.ARN, ":")[4], "Arn": k.ARN, "KeyId": id, "Enabled": k.State == Enabled, "KeyState": state,
+		"KeyUsage": "ENCRYPT_DECRYPT", "KeySpec": "SYMMETRIC_DEFAULT", "KeyManager": "CUSTOMER", "Origin": "AWS_KMS", "MultiRegion": strings.HasPrefix(id, "mrk-"),
+	}}, nil
+}
+
+// Point makes an alias of a region, "alias/name", lead to the key of an ARN in it.
+func (s *Server) Point(alias, arn string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	account, _, _ := strings.Cut(arn, ":key/")
+	for _, k := range s.keys {
+		if !strings.HasPrefix(k.ARN, account+":key/") {
+			continue
+		}
+		k.Aliases = slices.DeleteFunc(slices.Clone(k.Aliases), func(a string) bool { return a == alias })
+		if k.ARN == arn {
+			k.Aliases = append(k.Aliases, alias)
+		}
+	}
 }
 
 // open finds the key that made the blob, or its replica in the region.
@@ -115,25 +148,38 @@ func (s *Server) open(region string, blob []byte) (*sealedKey, []byte) {
 	return nil, nil
 }
 
-// usable finds a key by its ARN, id or alias in the region, and says in AWS's words why it must not be used.
+// usable finds a key, and says in AWS's words why it must not be used.
 func (s *Server) usable(region, id, operation string) (*sealedKey, *refusal) {
+	k, refused := s.find(region, id)
+	if refused != nil {
+		return nil, refused
+	}
+	switch k.State {
+	case Disabled:
+		return nil, refuse("DisabledException", k.ARN+" is disabled.")
+	case PendingDeletion:
+		return nil, refuse("KMSInvalidStateException", k.ARN+" is pending deletion.")
+	case Forbidden:
+		return nil, k.refuse(operation)
+	}
+	return k, nil
+}
+
+// refuse says that the caller must not.
+func (k *sealedKey) refuse(operation string) *refusal {
+	return refuse("AccessDeniedException", "User: arn:aws:iam::579766882180:user/mock is not authorized to perform: kms:"+operation+
+		" on resource: "+k.ARN+" because no identity-based policy allows the kms:"+operation+" action")
+}
+
+// find finds a key by its ARN, id or alias in the region.
+func (s *Server) find(region, id string) (*sealedKey, *refusal) {
 	if parts := strings.Split(id, ":"); len(parts) > 3 && parts[3] != region {
 		return nil, refuse("NotFoundException", "Invalid arn "+region)
 	}
 	for _, k := range s.keys {
-		if !k.goesBy(region, id) {
-			continue
+		if k.goesBy(region, id) {
+			return k, nil
 		}
-		switch k.State {
-		case Disabled:
-			return nil, refuse("DisabledException", k.ARN+" is disabled.")
-		case PendingDeletion:
-			return nil, refuse("KMSInvalidStateException", k.ARN+" is pending deletion.")
-		case Forbidden:
-			return nil, refuse("AccessDeniedException", "User: arn:aws:iam::579766882180:user/mock is not authorized to perform: kms:"+operation+
-				" on resource: "+k.ARN+" because no identity-based policy allows the kms:"+operation+" action")
-		}
-		return k, nil
 	}
 	return nil, refuse("NotFoundException", "Key '"+id+"' does not exist")
 }

@@ -1,7 +1,7 @@
 // Package aws is a mock of AWS Key Management Service: an HTTPS server in this process that speaks the service's JSON protocol, checks
 // signatures of version 4 as AWS does, and stands in for the whole Internet behind the HTTP client that it gives.
 //
-// It is for tests, those of other modules of this repository included, with the real AWS SDK. It knows Encrypt and Decrypt under symmetric keys,
+// It is for tests, those of other modules of this repository included, with the real AWS SDK. It knows Encrypt, Decrypt and DescribeKey of symmetric keys,
 // not policies, grants or the other operations, and its keys live as long as it.
 package aws
 
@@ -45,7 +45,7 @@ func Access() Credentials {
 
 // Call is a request whose signature is good.
 type Call struct {
-	Operation   string // Encrypt or Decrypt
+	Operation   string // Encrypt, Decrypt or DescribeKey
 	Host        string
 	Region      string // of the signature
 	AccessKeyID string
@@ -70,9 +70,9 @@ type Server struct {
 	client   *http.Client
 	served   chan struct{}
 	stop     func() bool
-	keys     []*sealedKey
 
 	mu    sync.Mutex
+	keys  []*sealedKey
 	calls []Call
 }
 

@@ -1,7 +1,7 @@
 // Package azure is a mock of Azure: an HTTPS server in this process that speaks the protocols of Key Vault, of the identity platform and of the
 // instance metadata service, as the public API documents describe them, and stands in for the whole Internet behind the HTTP client that it gives.
 //
-// It is for tests, those of other modules of this repository included, with the real Azure SDK. Of Key Vault it knows wrapKey and unwrapKey with RSA-OAEP-256,
+// It is for tests, those of other modules of this repository included, with the real Azure SDK. Of Key Vault it knows wrapKey and unwrapKey with RSA-OAEP-256 and get,
 // of the identity platform client credentials with a secret or an assertion, and its keys and tokens live as long as it.
 package azure
 
@@ -70,7 +70,7 @@ const (
 
 // Call is a request.
 type Call struct {
-	Operation string // discovery, token, metadata, wrapkey or unwrapkey
+	Operation string // discovery, token, metadata, wrapkey, unwrapkey or get
 	Host      string
 	Resource  string // that a token is asked for
 	Key       string

@@ -33,7 +33,7 @@ func (s *Server) Rotate(name string, version *rsa.PrivateKey) {
 	}
 }
 
-// vault is POST /keys/name/version/wrapkey and unwrapkey.
+// vault is POST /keys/name/version/wrapkey and unwrapkey, and GET /keys/name/version.
 func (s *Server) vault(w http.ResponseWriter, r *http.Request, host string) {
 	_, domain, _ := strings.Cut(host, ".")
 	resource := "https://" + domain
@@ -44,6 +44,10 @@ func (s *Server) vault(w http.ResponseWriter, r *http.Request, host string) {
 		return
 	}
 	path := strings.Split(r.URL.Path, "/")
+	if r.Method == http.MethodGet {
+		s.get(w, r, host, path, token)
+		return
+	}
 	if len(path) == 4 { // no version, as the SDK writes it; the official drivers leave its place empty
 		path = slices.Insert(path, 3, "")
 	}
@@ -70,6 +74,47 @@ func (s *Server) vault(w http.ResponseWriter, r *http.Request, host string) {
 	s.use(w, host, c, value)
 }
 
+// get answers with the public half of a version of a key.
+func (s *Server) get(w http.ResponseWriter, r *http.Request, host string, path []string, token string) {
+	if len(path) == 3 {
+		path = append(path, "") // no version
+	}
+	if len(path) != 4 || path[1] != "keys" || r.URL.Query().Get("api-version") == "" {
+		reply(w, http.StatusBadRequest, refusal("BadParameter", "the mock knows no such request"))
+		return
+	}
+	c := Call{Operation: "get", Key: path[2], Version: path[3], Sent: token}
+	if s.intercepted(w, r, c) {
+		return
+	}
+	k, i := s.find(c.Key, c.Version)
+	switch {
+	case i < 0:
+		notFound(w, c)
+		return
+	case k.State == Forbidden:
+		reply(w, http.StatusForbidden, refusal("Forbidden/ForbiddenByRbac", "Caller is not authorized to perform action on resource."))
+		return
+	}
+	public := k.Versions[i].PublicKey
+	reply(w, http.StatusOK, map[string]any{
+		"key": map[string]any{
+			"kid": keyID(host, k, i), "kty": "RSA", "key_ops": []string{"wrapKey", "unwrapKey"},
+			"n": base64.RawURLEncoding.EncodeToString(public.N.Bytes()), "e": "AQAB",
+		},
+		"attributes": map[string]any{"enabled": k.State == Enabled, "created": 1700000000 + i, "updated": 1700000000 + i, "recoveryLevel": "Recoverable+Purgeable"},
+	})
+}
+
+func keyID(host string, k Key, i int) string {
+	return "https://" + host + "/keys/" + k.Name + "/" + VersionID(i)
+}
+
+func notFound(w http.ResponseWriter, c Call) {
+	reply(w, http.StatusNotFound, refusal("KeyNotFound", "A key with (name/id) "+c.Key+"/"+c.Version+" was not found in this key vault. "+
+		"If you recently deleted this key you may be able to recover it using the correct recovery command."))
+}
+
 // refuseBearer says in Azure's words why a token is not good.
 func (s *Server) refuseBearer(token, resource string) string {
 	s.mu.Lock()
@@ -92,8 +137,7 @@ func (s *Server) use(w http.ResponseWriter, host string, c Call, value []byte) {
 	k, i := s.find(c.Key, c.Version)
 	switch {
 	case i < 0:
-		reply(w, http.StatusNotFound, refusal("KeyNotFound", "A key with (name/id) "+c.Key+"/"+c.Version+" was not found in this key vault. "+
-			"If you recently deleted this key you may be able to recover it using the correct recovery command."))
+		notFound(w, c)
 		return
 	case k.State == Disabled:
 		reply(w, http.StatusForbidden, refusal("Forbidden/KeyDisabled", "Operation "+c.Operation+" is not allowed on a disabled key."))
@@ -113,7 +157,7 @@ func (s *Server) use(w http.ResponseWriter, host string, c Call, value []byte) {
 		return
 	}
 	reply(w, http.StatusOK, map[string]string{
-		"kid":   "https://" + host + "/keys/" + k.Name + "/" + VersionID(i),
+		"kid":   keyID(host, k, i),
 		"value": base64.RawURLEncoding.EncodeToString(value),
 	})
 }

@@ -88,7 +88,9 @@ func (s *Server) serveKMS(w http.ResponseWriter, r *http.Request, call Call) {
 		refuse(http.StatusNotFound, "NOT_FOUND", "Method not found.").send(w)
 		return
 	}
+	s.mu.Lock()
 	out, refused := do(call.Name, in)
+	s.mu.Unlock()
 	if refused != nil {
 		refused.send(w)
 		return

@@ -41,23 +41,46 @@ func newKeys(keys []Key) (all []*sealedKey, err error) {
 		}
 		sealed := &sealedKey{Key: k}
 		for range k.Versions {
-			block, err := aes.NewCipher([]byte(rand.Text() + rand.Text())[:32])
-			if err != nil {
-				return nil, fmt.Errorf("making the key %s: %w", k.Name, err)
+			if err := sealed.add(); err != nil {
+				return nil, err
 			}
-			aead, err := cipher.NewGCMWithRandomNonce(block)
-			if err != nil {
-				return nil, fmt.Errorf("making the key %s: %w", k.Name, err)
-			}
-			sealed.aeads = append(sealed.aeads, aead)
 		}
 		all = append(all, sealed)
 	}
 	return all, nil
 }
 
+// add makes the cipher of one more version.
+func (k *sealedKey) add() error {
+	block, err := aes.NewCipher([]byte(rand.Text() + rand.Text())[:32])
+	if err != nil {
+		return fmt.Errorf("making the key %s: %w", k.Name, err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return fmt.Errorf("making the key %s: %w", k.Name, err)
+	}
+	k.aeads = append(k.aeads, aead)
+	return nil
+}
+
+// Rotate gives the key of this name another version, which is then its primary one.
+func (s *Server) Rotate(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.keys {
+		if k.Name == name {
+			k.Versions = append(k.Versions[:len(k.Versions):len(k.Versions)], Enabled)
+			return k.add()
+		}
+	}
+	return fmt.Errorf("rotating the key %s: there is none", name)
+}
+
 // Seal returns what the key's primary version, whatever its state, makes of a plaintext; nil when there is no such key.
 func (s *Server) Seal(name string, plaintext []byte) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, k := range s.keys {
 		if k.Name == name {
 			return k.aeads[len(k.aeads)-1].Seal(nil, nil, plaintext, []byte(name))

@@ -69,9 +69,9 @@ type Server struct {
 	client   *http.Client
 	served   chan struct{}
 	stop     func() bool
-	keys     []*sealedKey
 
 	mu     sync.Mutex
+	keys   []*sealedKey
 	calls  []Call
 	tokens map[string]time.Time // when they expire
 }

@@ -104,7 +104,7 @@ func (s *Server) answer(n int, c Call, body request) (*reply, *refusal) {
 		return s.lookUpSelf(token)
 	case !s.hasMount(c.Path):
 		return nil, refuse(http.StatusNotFound, "no handler for route \""+c.Path+"\". route entry not found.")
-	case !write && c.Method != http.MethodDelete:
+	case !write && c.Method != http.MethodDelete && c.Method != http.MethodGet:
 		return nil, refuse(http.StatusMethodNotAllowed, "1 error occurred:\n\t* unsupported operation\n\n")
 	}
 	return s.transit(c.Method, c.Path, body)

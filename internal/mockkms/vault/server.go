@@ -1,7 +1,7 @@
 // Package vault is a mock of HashiCorp Vault and OpenBao: an HTTPS server in this process that answers as their HTTP API documents say.
 //
 // It is for tests, those of other modules of this repository included, with the real client library. It knows the login of AppRole and Kubernetes,
-// the tokens' lookup-self and renew-self, and Transit's keys of type aes256-gcm96: create, rotate, config, delete, encrypt and decrypt. It has no
+// the tokens' lookup-self and renew-self, and Transit's keys of type aes256-gcm96: create, read, rotate, config, delete, encrypt and decrypt. It has no
 // policies but Key.Forbidden, and forgets everything when it ends.
 package vault
 

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +44,16 @@ func (s *Server) Create(mount, name string) error {
 	return nil
 }
 
+// Rotate gives a key another version, which is then its latest.
+func (s *Server) Rotate(mount, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, refused := s.administer(http.MethodPost, mount+"/"+name, "rotate", s.keys[mount+"/"+name], request{}); refused != nil {
+		return fmt.Errorf("rotating the key %s at %s: %v", name, mount, refused.Errors)
+	}
+	return nil
+}
+
 // Forbid makes the key usable to nobody.
 func (s *Server) Forbid(mount, name string) {
 	s.mu.Lock()
@@ -51,9 +62,9 @@ func (s *Server) Forbid(mount, name string) {
 }
 
 // transit answers the requests for an engine; it returns nothing for other paths.
-func (s *Server) transit(method, path string, body request) (*reply, *refusal) {
+func (s *Server) transit(method, asked string, body request) (*reply, *refusal) {
 	for _, mount := range s.options.Mounts {
-		rest, ok := strings.CutPrefix(path, mount+"/")
+		rest, ok := strings.CutPrefix(asked, mount+"/")
 		if !ok {
 			continue
 		}
@@ -68,6 +79,8 @@ func (s *Server) transit(method, path string, body request) (*reply, *refusal) {
 			return nil, nil
 		}
 		switch {
+		case method == http.MethodGet:
+			return nil, refuse(http.StatusMethodNotAllowed, "1 error occurred:\n\t* unsupported operation\n\n")
 		case k == nil:
 			return nil, refuse(http.StatusBadRequest, "encryption key not found")
 		case k.forbidden:
@@ -80,9 +93,17 @@ func (s *Server) transit(method, path string, body request) (*reply, *refusal) {
 	return nil, nil
 }
 
-// administer creates, rotates, configures and deletes keys.
+// administer creates, reads, rotates, configures and deletes keys.
 func (s *Server) administer(method, at, action string, k *key, body request) (*reply, *refusal) {
 	switch {
+	case method == http.MethodGet && action != "":
+		return nil, refuse(http.StatusMethodNotAllowed, "1 error occurred:\n\t* unsupported operation\n\n")
+	case method == http.MethodGet && k == nil:
+		return nil, refuse(http.StatusNotFound)
+	case method == http.MethodGet && k.forbidden:
+		return nil, refuse(http.StatusForbidden, "1 error occurred:\n\t* permission denied\n\n")
+	case method == http.MethodGet:
+		return k.read(at), nil
 	case k == nil && (method == http.MethodDelete || action != ""):
 		return nil, refuse(http.StatusBadRequest, "key not found")
 	case method == http.MethodDelete && !k.deletable:
@@ -99,6 +120,19 @@ func (s *Server) administer(method, at, action string, k *key, body request) (*r
 		return nil, s.keys[at].rotate()
 	}
 	return nil, nil
+}
+
+// read gives no key away.
+func (k *key) read(at string) *reply {
+	made := map[string]int64{} // in seconds, as Vault has it for symmetric keys
+	for i := range k.versions {
+		made[strconv.Itoa(i+1)] = 1700000000 + int64(i)
+	}
+	return &reply{Data: map[string]any{
+		"name": path.Base(at), "type": "aes256-gcm96", "keys": made, "latest_version": len(k.versions), "min_available_version": 0,
+		"min_decryption_version": max(k.least, 1), "min_encryption_version": 0, "deletion_allowed": k.deletable, "derived": false, "exportable": false,
+		"supports_encryption": true, "supports_decryption": true,
+	}}
 }
 
 func (k *key) encrypt(body request) (*reply, *refusal) {
