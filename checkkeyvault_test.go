@@ -66,8 +66,9 @@ type rotatingKMS struct{ fakeKMS }
 
 func (r *rotatingKMS) Open(kms.ID, bson.Raw) (kms.Provider, error) { return r, nil }
 
-func (r *rotatingKMS) OldMasterKeyVersion(_ context.Context, _ bson.Raw, material []byte) (bool, error) {
-	return material[0] == 1, nil
+func (r *rotatingKMS) UnwrapKeyVersion(_ context.Context, _ bson.Raw, material []byte) ([]byte, kms.Version, error) {
+	states := []kms.VersionState{kms.VersionUnknown, kms.VersionOld, kms.VersionCurrent}
+	return slices.Clone(material), kms.Version{State: states[material[0]], Reason: fmt.Errorf("reason %d", len(material))}, nil
 }
 
 func masterKey(t *testing.T, provider string) bson.Raw {
@@ -104,25 +105,26 @@ func TestCheckKeyVault(t *testing.T) {
 	key(4, func(k *keyvault.DataKey) { k.MasterKey = masterKey(t, "local:tenant") })
 	key(5, func(k *keyvault.DataKey) {})
 	key(5, func(k *keyvault.DataKey) {})
-	for _, first := range []byte{1, 2} {
-		key(5+first, func(k *keyvault.DataKey) {
-			k.MasterKey, k.KeyMaterial = masterKey(t, "aws"), slices.Concat([]byte{first}, make([]byte, 95))
+	for i, first := range []byte{1, 2, 0, 0, 1} { // old, current, unknown twice, and a data key of the wrong length
+		key(6+byte(i), func(k *keyvault.DataKey) {
+			k.MasterKey, k.KeyMaterial = masterKey(t, "aws"), slices.Concat([]byte{first}, make([]byte, 95+i/4))
 		})
 	}
 	vault.docs = append(vault.docs, foreign)
 	ce := explicit(t, vault, &rotatingKMS{})
 	for name, tc := range map[string]struct {
-		opts fieldcrypt.CheckKeyVaultOptions
-		want []string
+		opts    fieldcrypt.CheckKeyVaultOptions
+		want    []string
+		unknown int64
 	}{
 		"all": {fieldcrypt.CheckKeyVaultOptions{Parallel: 3}, []string{
-			"cannot unwrap 4 local:tenant", "duplicate alt name 1 x", "duplicate alt name 2 x", "duplicate key id 5", "missing unique index 0",
-			"old master key 6 aws", "unknown provider 3 gcp:other", "unreadable document 0",
-		}},
+			"cannot unwrap 4 local:tenant", "cannot unwrap 10 aws", "duplicate alt name 1 x", "duplicate alt name 2 x", "duplicate key id 5", "missing unique index 0",
+			"old master key 6 aws: reason 96", "unknown provider 3 gcp:other", "unreadable document 0",
+		}, 2},
 		"without KMS": {fieldcrypt.CheckKeyVaultOptions{SkipKMS: true}, []string{
 			"duplicate alt name 1 x", "duplicate alt name 2 x", "duplicate key id 5", "missing unique index 0",
 			"unknown provider 3 gcp:other", "unreadable document 0",
-		}},
+		}, 0},
 	} {
 		var progress []int64
 		tc.opts.Progress = func(n int64) { progress = append(progress, n) }
@@ -132,13 +134,20 @@ func TestCheckKeyVault(t *testing.T) {
 		}
 		var got []string
 		for _, f := range report.Findings {
-			got = append(got, strings.TrimSpace(fmt.Sprint(f.Problem, " ", f.KeyID[0], " ", f.AltName, f.Provider)))
+			line := strings.TrimSpace(fmt.Sprint(f.Problem, " ", f.KeyID[0], " ", f.AltName, f.Provider))
+			if f.Problem == fieldcrypt.OldMasterKey {
+				line += ": " + f.Err.Error()
+			}
+			got = append(got, line)
 		}
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		if diff := cmp.Diff([]int64{1, 2, 3, 4, 5, 6, 7, 8, 9}, progress); diff != "" || report.Documents != 9 {
+		if diff := cmp.Diff([]int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, progress); diff != "" || report.Documents != 12 {
 			t.Errorf("%s: %d documents, progress %s", name, report.Documents, diff)
+		}
+		if u := report.UnknownVersions["aws"]; u.Keys != tc.unknown || len(report.UnknownVersions) > 1 || u.Keys > 0 && u.Reason.Error() != "reason 96" {
+			t.Errorf("%s: got %+v", name, report.UnknownVersions)
 		}
 	}
 	report, err = ce.CheckKeyVault(t.Context(), fieldcrypt.CheckKeyVaultOptions{MaxFindings: 2})
@@ -147,7 +156,7 @@ func TestCheckKeyVault(t *testing.T) {
 	}
 	vault.err = errors.New("connection reset")
 	report, err = ce.CheckKeyVault(t.Context(), fieldcrypt.CheckKeyVaultOptions{})
-	if !errors.Is(err, vault.err) || report.Documents != 9 {
+	if !errors.Is(err, vault.err) || report.Documents != 12 {
 		t.Errorf("an unreadable vault: %+v, %v", report, err)
 	}
 }
