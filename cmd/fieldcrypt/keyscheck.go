@@ -29,10 +29,18 @@ names that several documents have, documents that are no data keys, keys of KMS
 providers that are not in the file, keys that cannot be unwrapped, keys under an
 old version of their master key, and a missing index.
 
+To tell old versions some KMSs want a permission more than to unwrap: aws, for
+aliases, kms:DescribeKey; azure get on the key; vault read on MOUNT/keys/KEY.
+Without it the keys are counted as of unknown version, which is no problem to the
+exit code. rewrap mends what is old; where the reason says that the master key
+names its version, as it does with all keys made in azure, rewrap with --provider
+and a --master-key that names none.
+
 Extended JSON is one document: {"keyVault": S, "documents": N, "index": S,
 "complete": BOOL, "counts": {PROBLEM: N, …}, "findings": [{"problem": S,
-"keyId": {"$uuid": S}, "altName": S, "provider": S, "reason": S}, …]}. An
-interrupted check tells what it found so far. It can be run again.
+"keyId": {"$uuid": S}, "altName": S, "provider": S, "reason": S}, …],
+"unknownVersions": [{"provider": S, "keys": N, "reason": S}, …]}. An interrupted
+check tells what it found so far. It can be run again.
 
 ` + vaultHelp + providersHelp + `
 ` + keysExitCodes,
@@ -100,7 +108,7 @@ func (s *keysSession) report(r *fieldcrypt.KeyVaultReport, complete bool) error 
 		if f.KeyID != (payload.KeyID{}) {
 			doc = append(doc, bson.E{Key: "keyId", Value: uuid(f.KeyID)})
 		}
-		for _, field := range []struct{ name, text string }{{"altName", f.AltName}, {"provider", f.Provider}, {"reason", reason(f, hidden)}} {
+		for _, field := range []struct{ name, text string }{{"altName", f.AltName}, {"provider", f.Provider}, {"reason", reason(f.Err, hidden)}} {
 			if field.text != "" {
 				doc = append(doc, bson.E{Key: field.name, Value: field.text})
 			}
@@ -110,14 +118,29 @@ func (s *keysSession) report(r *fieldcrypt.KeyVaultReport, complete bool) error 
 	return s.result(bson.D{
 		{Key: "keyVault", Value: s.flags.keyVault}, {Key: "documents", Value: r.Documents}, {Key: "index", Value: string(r.Index)},
 		{Key: "complete", Value: complete}, {Key: "counts", Value: counts}, {Key: "findings", Value: findings},
+		{Key: "unknownVersions", Value: unknownVersions(r, hidden)},
 	}, "", nil)
 }
 
-func reason(f fieldcrypt.KeyVaultFinding, hidden secrets) string {
-	if f.Err == nil {
+// unknownVersions is of which keys it is not known whether their master key was rotated: the first reason of each provider.
+func unknownVersions(r *fieldcrypt.KeyVaultReport, hidden secrets) bson.A {
+	all := bson.A{}
+	for _, provider := range slices.Sorted(maps.Keys(r.UnknownVersions)) {
+		u := r.UnknownVersions[provider]
+		doc := bson.D{{Key: "provider", Value: provider}, {Key: "keys", Value: u.Keys}}
+		if text := reason(u.Reason, hidden); text != "" {
+			doc = append(doc, bson.E{Key: "reason", Value: text})
+		}
+		all = append(all, doc)
+	}
+	return all
+}
+
+func reason(err error, hidden secrets) string {
+	if err == nil {
 		return ""
 	}
-	return hidden.hide(f.Err.Error())
+	return hidden.hide(err.Error())
 }
 
 // findingIDs is the ids of keys with which something is wrong, each once.
@@ -144,7 +167,7 @@ func reportText(r *fieldcrypt.KeyVaultReport, keyVault string, complete bool, hi
 			parts = append(parts, printable(f.AltName))
 		}
 		if f.Err != nil {
-			parts = append(parts, escaped(reason(f, hidden)))
+			parts = append(parts, escaped(reason(f.Err, hidden)))
 		}
 		fmt.Fprintln(&b, strings.Join(parts, ": "))
 	}
@@ -154,6 +177,14 @@ func reportText(r *fieldcrypt.KeyVaultReport, keyVault string, complete bool, hi
 	}
 	if more := total - int64(len(r.Findings)); more > 0 {
 		fmt.Fprintf(&b, "and %d more\n", more)
+	}
+	for _, provider := range slices.Sorted(maps.Keys(r.UnknownVersions)) {
+		u := r.UnknownVersions[provider]
+		parts := []string{"master key version unknown", plural(int(u.Keys), "data key") + " of " + printable(provider)}
+		if u.Reason != nil {
+			parts = append(parts, escaped(reason(u.Reason, hidden)))
+		}
+		fmt.Fprintln(&b, strings.Join(parts, ": "))
 	}
 	verdict := "no problem found"
 	if total > 0 {
