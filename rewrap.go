@@ -11,14 +11,16 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
 	"github.com/fieldcrypt/fieldcrypt/keyvault"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
-// RewrapManyDataKeyOptions says under which master key data keys are wrapped anew; the zero value means under their present ones, which
-// is how they follow a rotation inside the KMS.
+// RewrapManyDataKeyOptions says under which master key data keys are wrapped anew; the zero value means under their present ones, in
+// the version that now wraps: how they follow a rotation inside the KMS.
 type RewrapManyDataKeyOptions struct {
-	// Provider is the KMS provider id to wrap with. Default: each key's present provider and master key.
+	// Provider is the KMS provider id to wrap with. Default: each key's present provider and master key, but for its keyVersion: what was wrapped
+	// under a certain version, as all keys of azure are, is wrapped under the newest. Name the master key with a version to stay with it.
 	Provider string
 	// MasterKey names the master key, as in DataKeyOptions. Only together with Provider.
 	MasterKey any
@@ -183,7 +185,10 @@ func (ce *ClientEncryption) rewrap(ctx context.Context, key *keyvault.DataKey, o
 	defer clear(material)
 	provider, masterKey := opts.Provider, opts.MasterKey
 	if provider == "" {
-		provider, masterKey = key.Provider(), key.MasterKey
+		provider = key.Provider()
+		if masterKey, err = inNewestVersion(key.MasterKey); err != nil {
+			return keyvault.Rewrapped{}, err
+		}
 	}
 	wrapped, err := ce.wrap(ctx, provider, masterKey, material)
 	if err != nil {
@@ -203,6 +208,18 @@ func (ce *ClientEncryption) rewrap(ctx context.Context, key *keyvault.DataKey, o
 		r.Was = key
 	}
 	return r, nil
+}
+
+// inNewestVersion is a master key as stored, without the version that those of azure, gcp and vault may name.
+func inNewestVersion(stored bson.Raw) (bson.Raw, error) {
+	dst, start := bsonraw.Begin(nil)
+	it := bsonraw.Iterate(stored)
+	for it.Next() {
+		if string(it.Element.Key) != "keyVersion" {
+			dst = append(dst, it.Element.Raw...)
+		}
+	}
+	return bsonraw.End(dst, start), it.Err
 }
 
 // unwrap decrypts a data key; the caller wipes it.

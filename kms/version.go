@@ -19,7 +19,7 @@ type Versioner interface {
 type Version struct {
 	State VersionState
 	// Reason is why the state is VersionUnknown: an error that wraps ErrDenied when the credentials may not ask for it. For VersionOld it
-	// says what is old, and what to do about it where rewrapping under the same masterKey is not enough.
+	// says what is old.
 	Reason error
 }
 

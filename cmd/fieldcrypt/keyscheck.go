@@ -32,9 +32,7 @@ old version of their master key, and a missing index.
 To tell old versions some KMSs want a permission more than to unwrap: aws, for
 aliases, kms:DescribeKey; azure get on the key; vault read on MOUNT/keys/KEY.
 Without it the keys are counted as of unknown version, which is no problem to the
-exit code. rewrap mends what is old; where the reason says that the master key
-names its version, as it does with all keys made in azure, rewrap with --provider
-and a --master-key that names none.
+exit code. rewrap mends what is old.
 
 Extended JSON is one document: {"keyVault": S, "documents": N, "index": S,
 "complete": BOOL, "counts": {PROBLEM: N, …}, "findings": [{"problem": S,

@@ -29,8 +29,8 @@ func newKeysRewrap() *cobra.Command {
 		Use:   "rewrap (ID... | --filter QUERY | --all) --key-vault DB.COLL --kms-providers FILE [flags]",
 		Short: "Wrap data keys anew, under the same or another master key",
 		Long: `rewrap unwraps data keys and wraps them again: under their present master key,
-which is how they follow its rotation inside the KMS, or under the one of
---provider and --master-key. The data keys do not change, so no data needs to be
+in the version that now wraps, which is how they follow its rotation inside the
+KMS, or under the one of --provider and --master-key. The data keys do not change, so no data needs to be
 encrypted again.
 
 Each new wrapping is proven before the old one is replaced, and a key that

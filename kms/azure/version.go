@@ -38,8 +38,8 @@ func (p *provider) version(ctx context.Context, doc bson.Raw) kms.Version {
 	case strings.EqualFold(latest, m.version):
 		return kms.Version{State: kms.VersionCurrent}
 	}
-	return kms.Version{State: kms.VersionOld, Reason: fmt.Errorf("wrapped under version %s of the key %s, of which %s is the latest; "+
-		"its masterKey names that version: rewrap it under a master key without keyVersion", m.version, m.name, latest)}
+	return kms.Version{State: kms.VersionOld,
+		Reason: fmt.Errorf("wrapped under version %s of the key %s, of which %s is the latest", m.version, m.name, latest)}
 }
 
 func (p *provider) latestVersion(ctx context.Context, m masterKey) (version string, err error) {

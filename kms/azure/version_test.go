@@ -38,7 +38,7 @@ func TestVersion(t *testing.T) {
 	}
 	s.Rotate(mock.KeyName, rsaKeys()[1])
 	want := "wrapped under version " + mock.VersionID(0) + " of the key " + mock.KeyName + ", of which " + mock.VersionID(1) +
-		" is the latest; its masterKey names that version: rewrap it under a master key without keyVersion"
+		" is the latest"
 	if v := version(t, p, old.MasterKey, old.KeyMaterial); v.State != kms.VersionOld || v.Reason.Error() != want {
 		t.Errorf("after it: got %+v", v)
 	}

@@ -2,7 +2,6 @@ package gcp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -25,9 +24,5 @@ func (p *provider) UnwrapKeyVersion(ctx context.Context, doc bson.Raw, keyMateri
 	if err != nil {
 		return dataKey, kms.Version{Reason: err}, nil
 	}
-	reason := fmt.Sprintf("wrapped under a version of the key %.200q that is not the primary one", m.keyName)
-	if m.keyVersion != "" {
-		reason += fmt.Sprintf("; its masterKey asks for version %.20q: rewrap it under a master key without keyVersion", m.keyVersion)
-	}
-	return dataKey, kms.Version{State: kms.VersionOld, Reason: errors.New(reason)}, nil
+	return dataKey, kms.Version{State: kms.VersionOld, Reason: fmt.Errorf("wrapped under a version of the key %.200q that is not the primary one", m.keyName)}, nil
 }

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -38,11 +37,8 @@ func (p *provider) version(ctx context.Context, doc bson.Raw, keyMaterial []byte
 	case used == latest:
 		return kms.Version{State: kms.VersionCurrent}
 	}
-	reason := fmt.Sprintf("wrapped under version %d of the key %.200q, of which %d is the latest", used, m.keyName, latest)
-	if m.version != 0 {
-		reason += "; its masterKey asks for that one: rewrap it under a master key without keyVersion"
-	}
-	return kms.Version{State: kms.VersionOld, Reason: errors.New(reason)}
+	return kms.Version{State: kms.VersionOld,
+		Reason: fmt.Errorf("wrapped under version %d of the key %.200q, of which %d is the latest", used, m.keyName, latest)}
 }
 
 // latestVersion is at least the one that is known to exist.
