@@ -7,5 +7,16 @@
 // the key's latest one (vault), by what the service says of the version it used (gcp), by the version in the masterKey and the key's latest one
 // (azure), or by what an alias points at (aws). A local or KMIP key has no versions.
 //
+// # The way to a KMS
+//
+// A KMS behind a tunnel is reached with a dialler of the caller's own, what the official drivers call kmsConnectCallback: where it is reached by HTTP
+// (aws, azure, gcp, vault) give the Type an HTTPClient with an http.Transport that has a DialContext, and kmip.Type has a field DialContext. In any case
+// TLS is made on the connection that the dialler returns, with the options of the Type's TLS, and the certificate is verified against the host name of
+// the KMS, not that of the tunnel. A dialler that fails is an *Error like any other failure to reach the KMS; one that hangs holds up nobody
+// beyond the deadline.
+//
+// A nil HTTPClient takes an HTTP proxy from the environment: HTTPS_PROXY, but for hosts that NO_PROXY lists. An http.Transport does it if its
+// Proxy is http.ProxyFromEnvironment. KMIP is no HTTP: the environment says nothing about the way to it.
+//
 // This package is not for encrypting values: a KMS only ever sees the 96 bytes of a data key. Where data keys are stored is package keyvault.
 package kms

@@ -143,5 +143,7 @@ func startKMIP(t testing.TB, s *service, masterKey bson.D) {
 	s.masterKey = masterKey
 	options := mock.ClientTLS()
 	s.pool = options.RootCAs
-	s.typ = func(*http.Client) kms.Type { return kmskmip.Type{TLS: map[string]*tls.Config{s.id: options}} }
+	s.typ = func(c *http.Client) kms.Type {
+		return kmskmip.Type{TLS: map[string]*tls.Config{s.id: options}, DialContext: c.Transport.(*http.Transport).DialContext}
+	}
 }

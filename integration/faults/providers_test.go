@@ -49,8 +49,7 @@ func TestProvider(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stored := append(bson.D{{Key: "provider", Value: s.id}}, mapping(t, w.MasterKey)...)
-		k := key{document(t, stored), w.KeyMaterial}
+		k := key{s.stored(t, w.MasterKey), w.KeyMaterial}
 		for _, want := range expectations(t, s) {
 			if want.answer != 0 && !s.web {
 				continue
@@ -109,7 +108,7 @@ func TestBlip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := key{document(t, append(bson.D{{Key: "provider", Value: s.id}}, mapping(t, w.MasterKey)...)), w.KeyMaterial}
+		k := key{s.stored(t, w.MasterKey), w.KeyMaterial}
 		s.proxy.Disconnect() // as a server that is started anew
 		k.check(t, p)
 		s.breaks(t, breakingproxy.Fault{Hit: func() {

@@ -115,12 +115,17 @@ func (s *service) status() int {
 // client returns a Type without connections yet.
 func (s *service) client(t testing.TB) kms.Type {
 	t.Helper()
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, s.proxy.Addr())
-		},
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.pool},
-	}
+	return s.dialling(t, func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, s.proxy.Addr())
+	})
+}
+
+type dialContext = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialling returns a Type that connects by dial.
+func (s *service) dialling(t testing.TB, dial dialContext) kms.Type {
+	t.Helper()
+	transport := &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.pool}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return countedType{s.typ(&http.Client{Transport: transport}), &s.unwraps}
 }
@@ -153,6 +158,12 @@ func (s *service) open(t testing.TB) *kms.Providers {
 		t.Fatal(err)
 	}
 	return providers
+}
+
+// stored returns a master key as the key vault stores it.
+func (s *service) stored(t *testing.T, masterKey bson.Raw) bson.Raw {
+	t.Helper()
+	return document(t, append(bson.D{{Key: "provider", Value: s.id}}, mapping(t, masterKey)...))
 }
 
 func (s *service) breaks(t testing.TB, f breakingproxy.Fault) {

@@ -28,6 +28,10 @@ func HTTPClient(base *http.Client, fallback http.RoundTripper, options *tls.Conf
 		if !ok {
 			return nil, errors.New("TLS options are given, but the HTTP client's transport is not an *http.Transport that could take them")
 		}
+		//lint:ignore SA1019 the deprecated field is used where it is set
+		if transport.DialTLSContext != nil || transport.DialTLS != nil {
+			return nil, errors.New("TLS options are given, but the HTTP client's transport makes TLS itself, by DialTLSContext: give it DialContext instead")
+		}
 		transport = transport.Clone()
 		transport.TLSClientConfig = options.Clone()
 		under = transport

@@ -39,6 +39,8 @@ func TestHTTPClient(t *testing.T) {
 		"insecure fallback": {base: &http.Client{}, fallback: insecure, want: "insecure TLS options prohibited"},
 		"replaced":          {base: &http.Client{Transport: insecure}, options: &tls.Config{}},
 		"other":             {base: &http.Client{Transport: otherTransport{}}},
+		"own TLS":           {base: &http.Client{Transport: &http.Transport{DialTLSContext: new(tls.Dialer).DialContext}}},
+		"own TLS, options":  {base: &http.Client{Transport: &http.Transport{DialTLSContext: new(tls.Dialer).DialContext}}, options: &tls.Config{}, want: "give it DialContext"},
 		"other and options": {base: &http.Client{Transport: otherTransport{}}, options: &tls.Config{}, want: "not an *http.Transport"},
 	} {
 		if _, err := kmsconfig.HTTPClient(tt.base, tt.fallback, tt.options); tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {

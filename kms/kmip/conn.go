@@ -2,6 +2,7 @@ package kmip
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -37,7 +38,17 @@ func (c *conn) open(ctx context.Context, dial func(context.Context, string) (net
 		}
 		c.Conn = connected
 	}
-	return context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) }), nil
+	return context.AfterFunc(ctx, c.cut), nil
+}
+
+// cut ends the connection and what is under way on it, without a farewell, which could have to wait. It is not done by a deadline, since connections
+// through a tunnel may not have any.
+func (c *conn) cut() {
+	under := c.Conn
+	if secured, ok := under.(*tls.Conn); ok {
+		under = secured.NetConn()
+	}
+	_ = under.Close()
 }
 
 // refusal is a reply that says no.

@@ -40,7 +40,7 @@ func (i *idle) put(c *conn) {
 	c.expiry = time.AfterFunc(idleTime, func() { i.drop(c) })
 	if len(i.conns) > maxIdle {
 		i.conns[0].expiry.Stop()
-		_ = i.conns[0].Close()
+		i.conns[0].cut()
 		i.conns = slices.Delete(i.conns, 0, 1)
 	}
 }
@@ -50,7 +50,7 @@ func (i *idle) drop(c *conn) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if n := slices.Index(i.conns, c); n >= 0 {
-		_ = c.Close()
+		c.cut()
 		i.conns = slices.Delete(i.conns, n, n+1)
 	}
 }

@@ -42,6 +42,11 @@ type Type struct {
 	// TLS has options by provider id ("kmip", "kmip:prod"): certificate authorities, and the client certificate that most servers demand.
 	// Options that switch verification off or allow less than TLS 1.2 are refused. The default is the system's authorities and no certificate.
 	TLS map[string]*tls.Config
+	// DialContext makes the connections to the servers, where they are behind a tunnel or a proxy: network is "tcp", and address is host:port of the
+	// server, whose name was not looked up. The DialContext of a SOCKS client or of an SSH connection fits. TLS is made on what it returns, and the
+	// server's certificate must be for that host. Calls end with their context even if DialContext does not. The default, nil, connects directly,
+	// whatever HTTPS_PROXY says: that is for HTTP.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Name returns "kmip".
@@ -53,7 +58,7 @@ func (t Type) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
 	if err := kmsconfig.CheckTLS(options); err != nil {
 		return nil, err
 	}
-	p := &provider{id: id.String(), dial: newDialer(options), idle: &idle{}}
+	p := &provider{id: id.String(), dial: newDialer(options, t.DialContext), idle: &idle{}}
 	err := kmsconfig.Read(config, "kmip kmsProviders entry", []kmsconfig.Field{{Name: "endpoint", Text: &p.endpoint, Required: true}})
 	if err != nil {
 		return nil, err
@@ -62,12 +67,4 @@ func (t Type) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
 		return nil, err
 	}
 	return p, nil
-}
-
-// newDialer returns a func, not a struct with the options: fmt prints of it an address only, whatever the verb.
-func newDialer(options *tls.Config) func(ctx context.Context, address string) (net.Conn, error) {
-	dialer := &tls.Dialer{Config: options.Clone()} // a clone of nil is nil, the default
-	return func(ctx context.Context, address string) (net.Conn, error) {
-		return dialer.DialContext(ctx, "tcp", address)
-	}
 }

@@ -151,6 +151,6 @@ func (p *provider) use(ctx context.Context, c *conn, do func(*conn) error) error
 		p.idle.put(c)
 		return err
 	}
-	_ = c.Close()
+	c.cut()
 	return err
 }
