@@ -104,7 +104,7 @@ type AutoEncryption struct {
 
 // NewAutoEncryption makes an engine that takes data keys from store and, for collections without an entry in SchemaMap, the
 // encryption schema from the collection's validator. With nil collections, a command on a collection without an entry is an error.
-// KeyVaultClient and KeyVaultNamespace are not used: they are for making a store.
+// KeyVaultClient is not used, and KeyVaultNamespace in errors only: they are for making a store.
 func NewAutoEncryption(opts AutoEncryptionOptions, store keyvault.Store, collections Collections) (*AutoEncryption, error) {
 	if store == nil {
 		return nil, errors.New("automatic encryption needs a key vault")
@@ -133,6 +133,7 @@ func NewAutoEncryption(opts AutoEncryptionOptions, store keyvault.Store, collect
 	}
 	e.schemas = newSchemaSource(local, collections, e.markLookup)
 	e.keys = keyvault.NewCache(lookupStore{store, e.markLookup}, providers, keyvault.CacheOptions{
+		Namespace:  opts.KeyVaultNamespace,
 		Expiration: opts.KeyExpiration,
 		Stale:      opts.KeyStale,
 		Size:       opts.KeyCacheSize,

@@ -74,6 +74,7 @@ func NewClientEncryption(keyVaultClient *mongo.Client, opts ClientEncryptionOpti
 		store:     store,
 		providers: providers,
 		keys: keyvault.NewCache(lookupStore{store, withoutSession}, providers, keyvault.CacheOptions{
+			Namespace:  opts.KeyVaultNamespace,
 			Expiration: opts.KeyExpiration,
 			Stale:      opts.KeyStale,
 			Size:       opts.KeyCacheSize,

@@ -26,6 +26,8 @@ type CacheOptions struct {
 	Size int
 	// UnwrapLimit is how many keys are at one KMS provider at the same time. 0 is 16.
 	UnwrapLimit int
+	// Namespace is "db.coll" of the key vault, for errors; empty when it has none.
+	Namespace string
 	// Group, if set, is the caches that forget keys together with this one.
 	Group *Group
 	// Logger gets one line per fetch at level debug: counts, never names or bytes. nil discards.
@@ -54,14 +56,16 @@ type Cache struct {
 	closed    chan struct{}
 	limit     int
 	group     *Group
+	namespace string
 
 	mu         sync.Mutex // guards all below; never held while waiting
 	entries    *entries
 	fetches    flight.Group[want, answer]
 	unwraps    flight.Group[wrapping, *payload.Key]
-	atKMS      map[string]chan struct{} // by provider id: a slot for each call
-	sweeper    *time.Timer              // nil when there is nothing to sweep
-	generation int                      // counts Forget and Close: what was fetched before them is not remembered after them
+	unwrapping map[*flight.Flight[answer]]*DataKey // what a flight has brought, and its KMS has; the other flights are at the key vault
+	atKMS      map[string]chan struct{}            // by provider id: a slot for each call
+	sweeper    *time.Timer                         // nil when there is nothing to sweep
+	generation int                                 // counts Forget and Close: what was fetched before them is not remembered after them
 }
 
 // NewCache returns an empty cache of the keys in store. Close it after use.
@@ -75,13 +79,17 @@ func NewCache(store Store, providers *kms.Providers, opts CacheOptions) *Cache {
 	}
 	c := &Cache{
 		store: store, providers: providers, log: log,
-		closed:  make(chan struct{}),
-		limit:   orDefault(opts.UnwrapLimit, defaultUnwraps),
-		group:   opts.Group,
-		entries: newEntries(expiration, max(opts.Stale, 0), orDefault(opts.Size, defaultSize)),
-		fetches: flight.Group[want, answer]{},
-		unwraps: flight.Group[wrapping, *payload.Key]{},
-		atKMS:   map[string]chan struct{}{},
+		closed: make(chan struct{}),
+		limit:  orDefault(opts.UnwrapLimit, defaultUnwraps),
+		group:  opts.Group,
+
+		namespace: opts.Namespace,
+		entries:   newEntries(expiration, max(opts.Stale, 0), orDefault(opts.Size, defaultSize)),
+		fetches:   flight.Group[want, answer]{},
+		unwraps:   flight.Group[wrapping, *payload.Key]{},
+		atKMS:     map[string]chan struct{}{},
+
+		unwrapping: map[*flight.Flight[answer]]*DataKey{},
 	}
 	if c.group != nil {
 		c.group.join(c)

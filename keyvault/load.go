@@ -16,6 +16,8 @@ import (
 // Load resolves a request. An error says that vault or KMS could not be reached, or that a document or a wrapped key is malformed or does
 // not belong to its master key. Keys that do not exist, whose KMS denies access, or whose KMS is not configured are not
 // errors here: asking the result for them is.
+//
+// When ctx ends first the error wraps its error, and says who has not answered: it is an *Error for the key vault, a *kms.Error for a KMS.
 func (c *Cache) Load(ctx context.Context, req Request) (*Keys, error) {
 	keys, shared, err := c.load(ctx, req)
 	if shared {
@@ -45,7 +47,7 @@ func (c *Cache) load(ctx context.Context, req Request) (_ *Keys, shared bool, er
 		case <-c.closed:
 			return nil, false, errClosed
 		case <-ctx.Done():
-			return nil, false, fmt.Errorf("loading data keys: %w", ctx.Err())
+			return nil, false, c.unanswered(ctx, f)
 		}
 		found, err := f.Result()
 		if fetch, ok := err.(fetchError); ok {
@@ -158,6 +160,7 @@ func (c *Cache) fetch(flights []awaited, generation int) {
 	}
 	c.forgetAt(began, missing)
 	c.land(missing, func(w want) (answer, error) { return answer{err: w.fail(ErrNotFound)}, nil })
+	c.atTheirKMS(found)
 	var group errgroup.Group
 	group.SetLimit(c.limit)
 	for _, f := range found {
@@ -272,6 +275,7 @@ func (c *Cache) land(flights []awaited, result func(want) (answer, error)) {
 	defer c.mu.Unlock()
 	for _, f := range flights {
 		a, err := result(f.want)
+		delete(c.unwrapping, f.Flight)
 		c.fetches.Land(f.want, f.Flight, a, err)
 	}
 }

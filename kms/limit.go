@@ -43,7 +43,7 @@ type limited struct {
 }
 
 func (l *limited) WrapKey(ctx context.Context, masterKey bson.Raw, dataKey []byte) (Wrapped, error) {
-	if err := l.enter(ctx, "WrapKey"); err != nil {
+	if err := l.enter(ctx, masterKey, "WrapKey"); err != nil {
 		return Wrapped{}, err
 	}
 	defer l.leave()
@@ -51,7 +51,7 @@ func (l *limited) WrapKey(ctx context.Context, masterKey bson.Raw, dataKey []byt
 }
 
 func (l *limited) UnwrapKey(ctx context.Context, masterKey bson.Raw, keyMaterial []byte) ([]byte, error) {
-	if err := l.enter(ctx, "UnwrapKey"); err != nil {
+	if err := l.enter(ctx, masterKey, "UnwrapKey"); err != nil {
 		return nil, err
 	}
 	defer l.leave()
@@ -66,7 +66,7 @@ type limitedVersioner struct {
 
 // UnwrapKeyVersion takes one place for all that it asks, one after the other.
 func (l *limitedVersioner) UnwrapKeyVersion(ctx context.Context, masterKey bson.Raw, keyMaterial []byte) ([]byte, Version, error) {
-	if err := l.enter(ctx, "UnwrapKey"); err != nil {
+	if err := l.enter(ctx, masterKey, "UnwrapKey"); err != nil {
 		return nil, Version{}, err
 	}
 	defer l.leave()
@@ -74,19 +74,20 @@ func (l *limitedVersioner) UnwrapKeyVersion(ctx context.Context, masterKey bson.
 }
 
 // enter takes a place, or none and returns an error.
-func (l *limited) enter(ctx context.Context, operation string) error {
+func (l *limited) enter(ctx context.Context, masterKey bson.Raw, operation string) error {
 	select {
 	case l.flying <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 	}
-	return &Error{
-		Provider:  l.id,
-		Operation: operation,
-		Message:   fmt.Sprintf("waiting for one of the %d calls in flight to end: %v", cap(l.flying), ctx.Err()),
-		CanRetry:  errors.Is(ctx.Err(), context.DeadlineExceeded),
-		Cause:     ctx.Err(),
-	}
+	e := l.Locate(masterKey)
+	e.Provider, e.Operation, e.Cause = l.id, operation, ctx.Err()
+	e.Message = fmt.Sprintf("waiting for one of the %d calls in flight to end: %v", cap(l.flying), ctx.Err())
+	e.CanRetry = errors.Is(ctx.Err(), context.DeadlineExceeded)
+	return &e
 }
 
 func (l *limited) leave() { <-l.flying }
+
+// Locate is the limited provider's.
+func (l *limited) Locate(masterKey bson.Raw) Error { return Locate(l.provider, masterKey) }

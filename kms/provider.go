@@ -20,6 +20,22 @@ type Provider interface {
 	UnwrapKey(ctx context.Context, masterKey bson.Raw, keyMaterial []byte) ([]byte, error)
 }
 
+// Locator is a Provider that can say whom UnwrapKey asks, without asking: for the error about a call that a caller did not wait for.
+type Locator interface {
+	Provider
+	// Locate returns an Error with no more than Operation, Key and Endpoint, as those of UnwrapKey have them; what cannot be read from masterKey, the
+	// document in the key vault, is left empty.
+	Locate(masterKey bson.Raw) Error
+}
+
+// Locate asks p, if it is a Locator. Otherwise it knows the name of the method only.
+func Locate(p Provider, masterKey bson.Raw) Error {
+	if l, ok := p.(Locator); ok {
+		return l.Locate(masterKey)
+	}
+	return Error{Operation: "UnwrapKey"}
+}
+
 // Wrapped is a data key as the key vault stores it.
 type Wrapped struct {
 	KeyMaterial []byte   // the encrypted data key, in the KMS's own form

@@ -18,6 +18,7 @@ import (
 	"github.com/fieldcrypt/fieldcrypt/internal/breakingproxy"
 	"github.com/fieldcrypt/fieldcrypt/kms"
 	"github.com/fieldcrypt/fieldcrypt/mongodriver"
+	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
 // person is a document of the tests. Its diagnosis is encrypted.
@@ -106,24 +107,36 @@ func automatic(t *testing.T, v *vaultServer, s *service) *mongo.Collection {
 	t.Helper()
 	s.canaries = append(s.canaries, canary)
 	ce := client(t, s, v.connect(t, v.direct), fieldcrypt.ClientEncryptionOptions{KeyVaultNamespace: v.db + ".datakeys"})
-	id := newKeys(t, ce, s, 1)[0].Binary()
-	none := time.Duration(-1)
-	mc, err := mongodriver.Connect(options.Client().ApplyURI(v.uri), fieldcrypt.AutoEncryptionOptions{
-		KeyVaultNamespace: v.db + ".datakeys",
-		KmsProviders:      map[string]map[string]any{s.id: s.fields},
-		KmsTypes:          []kms.Type{s.client(t)},
-		KeyExpiration:     &none,
-		SchemaMap: map[string]any{v.db + "." + s.id: bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: bson.D{
-			{Key: "diagnosis", Value: bson.D{{Key: "encrypt", Value: bson.D{
-				{Key: "keyId", Value: bson.A{id}}, {Key: "bsonType", Value: "string"}, {Key: "algorithm", Value: deterministic},
-			}}}},
-		}}}},
+	return encrypted(t, v.uri, v.db, s.id, newKeys(t, ce, s, 1)[0], fieldcrypt.AutoEncryptionOptions{
+		KmsProviders: map[string]map[string]any{s.id: s.fields},
+		KmsTypes:     []kms.Type{s.client(t)},
 	})
+}
+
+// automaticLocal is automatic with the local KMS and, on a connection of its own through the proxies, the key vault.
+func automaticLocal(t *testing.T, v *vaultServer) *mongo.Collection {
+	t.Helper()
+	return encrypted(t, v.direct, v.db, "local", newKeys(t, v.explicit(t, v.direct), nil, 1)[0], fieldcrypt.AutoEncryptionOptions{
+		KeyVaultClient: v.connect(t, v.uri),
+		KmsProviders:   map[string]map[string]any{"local": local()},
+	})
+}
+
+func encrypted(t *testing.T, uri, db, name string, key payload.KeyID, opts fieldcrypt.AutoEncryptionOptions) *mongo.Collection {
+	t.Helper()
+	none := time.Duration(-1)
+	opts.KeyVaultNamespace, opts.KeyExpiration = db+".datakeys", &none
+	opts.SchemaMap = map[string]any{db + "." + name: bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: bson.D{
+		{Key: "diagnosis", Value: bson.D{{Key: "encrypt", Value: bson.D{
+			{Key: "keyId", Value: bson.A{key.Binary()}}, {Key: "bsonType", Value: "string"}, {Key: "algorithm", Value: deterministic},
+		}}}},
+	}}}}
+	mc, err := mongodriver.Connect(options.Client().ApplyURI(uri), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = mc.Disconnect(context.Background()) })
-	return mc.Database(v.db).Collection(s.id)
+	return mc.Database(db).Collection(name)
 }
 
 // everything is a collection as it is stored.

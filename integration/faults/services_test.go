@@ -151,6 +151,8 @@ func (c counted) UnwrapKey(ctx context.Context, masterKey bson.Raw, keyMaterial 
 	return c.Provider.UnwrapKey(ctx, masterKey, keyMaterial)
 }
 
+func (c counted) Locate(masterKey bson.Raw) kms.Error { return kms.Locate(c.Provider, masterKey) }
+
 func (s *service) open(t testing.TB) *kms.Providers {
 	t.Helper()
 	providers, err := kms.Open(map[string]map[string]any{s.id: s.fields}, s.client(t))

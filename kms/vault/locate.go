@@ -1,0 +1,19 @@
+package vault
+
+import (
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/kms"
+)
+
+var _ kms.Locator = (*provider)(nil)
+
+// Locate says whom UnwrapKey asks.
+func (p *provider) Locate(doc bson.Raw) kms.Error {
+	m, _ := parseMasterKey(doc, true) // UnwrapKey tells what is wrong with it
+	mount := m.mount
+	if mount == "" {
+		mount = p.mount
+	}
+	return kms.Error{Operation: mount + "/decrypt", Key: m.keyName, Endpoint: p.endpoint}
+}
