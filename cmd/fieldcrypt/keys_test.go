@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,20 +77,52 @@ func bsonOf(t *testing.T, doc any) bson.Raw {
 	return raw
 }
 
-func TestProgress(t *testing.T) {
-	var out bytes.Buffer
-	now := time.Unix(0, 0)
-	p := &progress{to: &out, noun: "data keys", total: 100, begun: now, last: now, clock: func() time.Time { return now }}
-	p.at(1)
-	now = now.Add(2 * time.Second)
-	p.at(20)
-	p.at(21)
-	now = now.Add(time.Second)
-	p.at(120)
-	p.end()
-	want := "\r\x1b[K20 of 100 data keys, 10/s, 8s left\r\x1b[K120 of 120 data keys, 40/s, 0s left\r\x1b[K"
-	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Error(diff)
+// On a terminal: a bar, whose line is blank in the end.
+func TestProgressBar(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := &progress{bar: newBar(&out, "data keys", 100), noun: "data keys", total: 100}
+		p.at(1)
+		time.Sleep(2 * time.Second)
+		p.at(20)
+		p.at(21) // too soon to be shown
+		time.Sleep(time.Second)
+		p.at(50)
+		if got := out.String(); strings.Contains(got, "\n") || strings.Contains(got, "(21/100") {
+			t.Errorf("got %q", got)
+		}
+		for _, want := range []string{"(1/100", "20% ", "(20/100, 10 data keys/s)", "(50/100"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("got %q, want %q", out.String(), want)
+			}
+		}
+		p.at(120)
+		p.end()
+		lines := strings.Split(out.String(), "\r")
+		if last := lines[len(lines)-2:]; strings.TrimSpace(last[0]) != "" || last[1] != "" {
+			t.Errorf("left on the screen: %q", last)
+		}
+	})
+}
+
+// Elsewhere: a line now and then, and nothing with --quiet.
+func TestProgressLines(t *testing.T) {
+	for notes, want := range map[bool]string{true: "fieldcrypt: 20 of 100 data keys so far\nfieldcrypt: 120 of 120 data keys so far\n", false: ""} {
+		synctest.Test(t, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			s := &screen{out: &out, errs: &errs, notes: notes}
+			p := s.progress("data keys", 100)
+			p.at(1)
+			time.Sleep(sparsely)
+			p.at(20)
+			p.at(21)
+			time.Sleep(sparsely)
+			p.at(120)
+			p.end()
+			if errs.String() != want || out.Len() > 0 {
+				t.Errorf("got %q and, as results, %q", &errs, &out)
+			}
+		})
 	}
 }
 

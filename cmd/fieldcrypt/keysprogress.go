@@ -1,49 +1,65 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"time"
+
+	"github.com/schollz/progressbar/v3"
 )
 
-// progress tells on one line of a terminal how far long work is.
+// progress tells how far long work is: on a terminal by a bar with rate and remaining time, elsewhere by a line now and then, for who reads a log.
+// With --quiet it tells nothing.
 type progress struct {
-	to    io.Writer // nil: it tells nothing
+	bar   *progressbar.ProgressBar // nil: there is no terminal
+	note  func(format string, args ...any)
 	noun  string
 	total int64
-	begun time.Time
-	last  time.Time
-	clock func() time.Time
-	shown bool
+	last  time.Time // of a note
 }
 
-// progress is for work on total things; it shows on terminals only.
+// sparsely is how often a log hears of progress.
+const sparsely = 30 * time.Second
+
 func (s *screen) progress(noun string, total int64) *progress {
-	p := &progress{noun: noun, total: total, clock: time.Now}
+	p := &progress{note: s.note, noun: noun, total: max(total, 1), last: time.Now()}
 	if s.notes && isTerminal(s.errs) {
-		p.to = s.errs
+		p.bar = newBar(s.errs, noun, p.total)
 	}
-	p.begun = p.clock()
-	p.last = p.begun
 	return p
 }
 
-// at says that so much is done. It writes a few times a second at most.
+func newBar(to io.Writer, noun string, total int64) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(to),
+		progressbar.OptionSetDescription(noun),
+		progressbar.OptionSetWidth(24),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString(noun),
+		progressbar.OptionThrottle(250*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+}
+
+// at says that so much is done. There may be more to do than was counted at the start.
 func (p *progress) at(done int64) {
-	const often = 250 * time.Millisecond
-	now := p.clock()
-	if p.to == nil || now.Sub(p.last) < often {
+	if p.bar == nil {
+		if now := time.Now(); now.Sub(p.last) >= sparsely {
+			p.last = now
+			p.note("%d of %d %s so far", done, max(p.total, done), p.noun)
+		}
 		return
 	}
-	p.last, p.shown = now, true
-	rate := float64(done) / now.Sub(p.begun).Seconds()
-	left := time.Duration(float64(p.total-done) / max(rate, 1e-9) * float64(time.Second)).Round(time.Second)
-	fmt.Fprintf(p.to, "\r\x1b[K%d of %d %s, %.0f/s, %s left", done, max(p.total, done), p.noun, rate, max(left, 0))
+	if done > p.total {
+		p.total = done
+		p.bar.ChangeMax64(done)
+	}
+	_ = p.bar.Set64(done) // what cannot be shown is no reason to stop
 }
 
 // end makes room for what comes next.
 func (p *progress) end() {
-	if p.shown {
-		fmt.Fprint(p.to, "\r\x1b[K")
+	if p.bar != nil {
+		_ = p.bar.Clear()
 	}
 }
