@@ -49,6 +49,12 @@ func (s *screen) String() string {
 // atTerminal runs the program for a person who answers the question, if there is one.
 func (u *user) atTerminal(t *testing.T, answer string, args ...string) (code int, shown string) {
 	t.Helper()
+	return u.patience(t, answer, nil, args...)
+}
+
+// patience is atTerminal for a person who types Ctrl-C when there is no more patience.
+func (u *user) patience(t *testing.T, answer string, end <-chan struct{}, args ...string) (code int, shown string) {
+	t.Helper()
 	keyboard, tty := openTerminal(t)
 	cmd := u.command(args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
@@ -75,6 +81,13 @@ func (u *user) atTerminal(t *testing.T, answer string, args ...string) (code int
 			if err != nil {
 				return
 			}
+		}
+	}()
+	go func() {
+		select {
+		case <-end:
+			_, _ = keyboard.WriteString("\x03")
+		case <-read:
 		}
 	}()
 	code = exitCode(t, cmd.Wait())
@@ -123,5 +136,46 @@ func TestTerminal(t *testing.T) {
 	}
 	if code, shown := u.atTerminal(t, "yes\n", "shred", one); code != 0 || !strings.Contains(shown, "shredded       "+one) {
 		t.Errorf("%d %s", code, shown)
+	}
+}
+
+// Long work draws a bar. Ctrl-C ends it with a line of its own, and it can be run again.
+func TestProgressAtTerminal(t *testing.T) {
+	s := &stuck{waiting: make(chan struct{}, 1)}
+	u := newUser(t, s.intercept)
+	u.ok(t, "ensure-vault")
+	const keys = 6
+	for range keys {
+		u.ok(t, "create", "--provider", "local")
+	}
+	move := append([]string{"rewrap", "--filter", `{"masterKey.provider": "local"}`, "--batch", "2", "--yes"}, toVault...)
+	for _, tt := range []struct {
+		after int64
+		args  []string
+		told  string
+	}{
+		{9, move, "of 6 data keys rewrapped; the others can be read as before"},
+		{3, []string{"check"}, "stopped after "},
+	} {
+		select {
+		case <-s.waiting: // of the run before
+		default:
+		}
+		s.calls.Store(0)
+		s.after.Store(tt.after)
+		code, shown := u.patience(t, "", s.waiting, tt.args...)
+		s.after.Store(0)
+		if code != 130 || !strings.Contains(shown, tt.told) || !strings.Contains(shown, "interrupted") {
+			t.Errorf("%v: %d %q", tt.args, code, shown)
+		}
+		if !strings.Contains(shown, "/6, ") || !strings.Contains(shown, "% |") {
+			t.Errorf("%v: no bar in %q", tt.args, shown)
+		}
+		if code, shown := u.atTerminal(t, "", tt.args...); code != 0 {
+			t.Errorf("%v, run again: %d %q", tt.args, code, shown)
+		}
+	}
+	if _, shown := u.atTerminal(t, "", "check", "--quiet"); shown != "" {
+		t.Errorf("--quiet shows %q", shown)
 	}
 }
