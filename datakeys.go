@@ -54,7 +54,7 @@ func (ce *ClientEncryption) CreateDataKey(ctx context.Context, kmsProvider strin
 		return bson.Binary{}, fmt.Errorf("creating a data key: %w", err)
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	defer ce.keys.Forget(id, opts.KeyAltNames...) // a name may have been another key's
+	defer ce.keys.ForgetAltNames(opts.KeyAltNames...) // they may have been another key's
 	err = ce.store.Insert(ctx, &keyvault.DataKey{
 		ID:           id,
 		KeyAltNames:  opts.KeyAltNames,
@@ -243,7 +243,7 @@ func (ce *ClientEncryption) changeAltName(ctx context.Context, id bson.Binary, n
 	if err := checkAltName(name); err != nil {
 		return nil, err
 	}
-	defer ce.keys.Forget(parsed, name)
+	defer ce.keys.ForgetAltNames(name)
 	return change(ctx, parsed, name)
 }
 

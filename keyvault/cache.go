@@ -65,7 +65,6 @@ type Cache struct {
 	unwrapping map[*flight.Flight[answer]]*DataKey // what a flight has brought, and its KMS has; the other flights are at the key vault
 	atKMS      map[string]chan struct{}            // by provider id: a slot for each call
 	sweeper    *time.Timer                         // nil when there is nothing to sweep
-	generation int                                 // counts Forget and Close: what was fetched before them is not remembered after them
 }
 
 // NewCache returns an empty cache of the keys in store. Close it after use.
@@ -130,9 +129,9 @@ func (c *Cache) lookup(w want) (payload.KeyID, *payload.Key, bool) {
 	return e.id, e.key, true
 }
 
-// Forget drops a key and its alt names, and whatever key carried one of altNames: call it after creating, deleting, rewrapping or renaming
-// a key through this client. A Load that begins afterwards does not get what an earlier one is still fetching. The other caches of the group
-// forget it too.
+// Forget drops a key and its alt names, and whatever key carried one of altNames: call it after deleting or rewrapping a key through this
+// client. A Load that begins afterwards does not get what an earlier one is still fetching, and that is not remembered if it is this key or was
+// asked for by alt name. The other caches of the group forget it too.
 func (c *Cache) Forget(id payload.KeyID, altNames ...string) {
 	if c.group != nil {
 		c.group.Forget(id, altNames...)
@@ -143,19 +142,42 @@ func (c *Cache) Forget(id payload.KeyID, altNames ...string) {
 func (c *Cache) forget(id payload.KeyID, altNames []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.generation++
-	if e, ok := c.entries.byID[id]; ok {
-		c.entries.remove(e)
-	}
+	c.drop(want{id: id})
 	for _, name := range altNames {
-		if e, ok := c.entries.byName[name]; ok {
-			c.entries.remove(e)
-		}
+		c.drop(want{altName: name, named: true})
 	}
 	for w, f := range c.fetches {
 		if w.named || w.id == id { // a name may turn out to be this key's
 			c.fetches.Detach(w, f)
 		}
+	}
+}
+
+// ForgetAltNames drops whatever key carried one of these names: call it after giving them to another key, new or not, or taking them away. Unlike
+// Forget it does not hold up what is being fetched by other names, so that keys can be made all the time.
+func (c *Cache) ForgetAltNames(altNames ...string) {
+	if c.group != nil {
+		c.group.ForgetAltNames(altNames...)
+	}
+	c.forgetAltNames(altNames) // a closed cache has left its group
+}
+
+func (c *Cache) forgetAltNames(altNames []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, name := range altNames {
+		w := want{altName: name, named: true}
+		c.drop(w)
+		if f, ok := c.fetches[w]; ok {
+			c.fetches.Detach(w, f)
+		}
+	}
+}
+
+// drop removes what is remembered for w; the caller holds the lock.
+func (c *Cache) drop(w want) {
+	if e := c.entries.peek(w); e != nil {
+		c.entries.remove(e)
 	}
 }
 
@@ -173,7 +195,6 @@ func (c *Cache) Close() {
 	if c.sweeper != nil {
 		c.sweeper.Stop()
 	}
-	c.generation++
 	c.entries = newEntries(-1, 0, 1) // those who wait leave, and the last one cancels the work
 }
 

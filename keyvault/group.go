@@ -1,6 +1,8 @@
 package keyvault
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/fieldcrypt/fieldcrypt/payload"
@@ -15,15 +17,22 @@ type Group struct {
 
 // Forget drops a key from all caches of the group, as Cache.Forget does from one.
 func (g *Group) Forget(id payload.KeyID, altNames ...string) {
-	g.mu.Lock()
-	caches := make([]*Cache, 0, len(g.caches))
-	for c := range g.caches {
-		caches = append(caches, c)
-	}
-	g.mu.Unlock()
-	for _, c := range caches {
+	for _, c := range g.members() {
 		c.forget(id, altNames)
 	}
+}
+
+// ForgetAltNames drops whatever key carried one of these names from all caches of the group, as Cache.ForgetAltNames does from one.
+func (g *Group) ForgetAltNames(altNames ...string) {
+	for _, c := range g.members() {
+		c.forgetAltNames(altNames)
+	}
+}
+
+func (g *Group) members() []*Cache {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Collect(maps.Keys(g.caches))
 }
 
 func (g *Group) join(c *Cache) {

@@ -21,6 +21,7 @@ func TestGroup(t *testing.T) {
 		"by one of them":  func() { one.Forget(numbered(1)) },
 		"by the group":    func() { group.Forget(numbered(1)) },
 		"by alt name":     func() { two.Forget(numbered(9), "a") },
+		"by name alone":   func() { two.ForgetAltNames("a") },
 		"by a closed one": func() { closed.Forget(numbered(1)) },
 	} {
 		load()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -102,7 +103,7 @@ func (c *Cache) begin(ctx context.Context, wants []want) (*Keys, []awaited, erro
 		}
 	}
 	if len(own) > 0 {
-		go c.fetch(own, c.generation)
+		go c.fetch(own)
 	}
 	return keys, flights, nil
 }
@@ -135,7 +136,7 @@ func whileAny(flights []awaited) (context.Context, context.CancelFunc) {
 type fetchError struct{ error }
 
 // fetch lands the flights, which it alone lands.
-func (c *Cache) fetch(flights []awaited, generation int) {
+func (c *Cache) fetch(flights []awaited) {
 	began := time.Now()
 	ctx, cancel := whileAny(flights)
 	defer cancel()
@@ -165,7 +166,7 @@ func (c *Cache) fetch(flights []awaited, generation int) {
 	group.SetLimit(c.limit)
 	for _, f := range found {
 		group.Go(func() error {
-			c.resolve(f, began, generation)
+			c.resolve(f, began)
 			return nil
 		})
 	}
@@ -236,15 +237,14 @@ func wantsFor(doc *DataKey) []want {
 }
 
 // resolve unwraps one key, remembers it and lands its flights.
-func (c *Cache) resolve(f foundKey, began time.Time, generation int) {
+func (c *Cache) resolve(f foundKey, began time.Time) {
 	ctx, cancel := whileAny(f.flights)
 	defer cancel()
 	key, err := c.unwrap(ctx, f.doc)
 	refused := errors.Is(err, kms.ErrDenied) || errors.Is(err, kms.ErrNotConfigured)
 	switch {
 	case err == nil:
-		_, names := split(f.flights)
-		c.remember(&entry{id: f.doc.ID, names: names, key: key, fetched: began}, f.doc.KeyAltNames, generation)
+		c.remember(f, key, began)
 	case refused:
 		c.forgetAt(began, f.flights)
 	}
@@ -261,13 +261,16 @@ func (c *Cache) resolve(f foundKey, began time.Time, generation int) {
 	})
 }
 
-func (c *Cache) remember(e *entry, altNames []string, generation int) {
+// remember puts a key into the cache, unless it or a name that it was asked for by was forgotten meanwhile.
+func (c *Cache) remember(f foundKey, key *payload.Key, began time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if generation == c.generation {
-		c.entries.put(e, altNames)
-		c.sweepLater()
+	if c.isClosed() || slices.ContainsFunc(f.flights, func(a awaited) bool { return a.Detached() }) {
+		return
 	}
+	_, names := split(f.flights)
+	c.entries.put(&entry{id: f.doc.ID, names: names, key: key, fetched: began}, f.doc.KeyAltNames)
+	c.sweepLater()
 }
 
 func (c *Cache) land(flights []awaited, result func(want) (answer, error)) {

@@ -29,7 +29,7 @@ func (c *Cache) refresh(stale ...*entry) {
 		}
 	}
 	if len(own) > 0 {
-		go c.fetch(own, c.generation)
+		go c.fetch(own)
 		go c.attend(own, end.Sub(now))
 	}
 }

@@ -17,6 +17,7 @@ type Flight[V any] struct {
 	done    chan struct{}
 	value   V
 	err     error
+	old     bool
 }
 
 // Context is what the work runs in.
@@ -24,6 +25,9 @@ func (f *Flight[V]) Context() context.Context { return f.ctx }
 
 // Done is closed when the work is done.
 func (f *Flight[V]) Done() <-chan struct{} { return f.done }
+
+// Detached says that the outcome is old news: the flight was detached. It wants the owner's lock held.
+func (f *Flight[V]) Detached() bool { return f.old }
 
 // Result is the outcome, once Done is closed.
 func (f *Flight[V]) Result() (V, error) { return f.value, f.err }
@@ -47,12 +51,17 @@ func (g Group[K, V]) Join(k K) (f *Flight[V], first bool) {
 func (g Group[K, V]) Leave(k K, f *Flight[V]) {
 	if f.waiters--; f.waiters == 0 {
 		f.cancel()
-		g.Detach(k, f)
+		g.remove(k, f)
 	}
 }
 
 // Detach makes those who come later start the work anew; those who wait go on waiting.
 func (g Group[K, V]) Detach(k K, f *Flight[V]) {
+	f.old = true
+	g.remove(k, f)
+}
+
+func (g Group[K, V]) remove(k K, f *Flight[V]) {
 	if g[k] == f {
 		delete(g, k)
 	}
@@ -60,7 +69,7 @@ func (g Group[K, V]) Detach(k K, f *Flight[V]) {
 
 // Land hands the result to the waiters.
 func (g Group[K, V]) Land(k K, f *Flight[V], value V, err error) {
-	g.Detach(k, f)
+	g.remove(k, f)
 	f.value, f.err = value, err
 	f.cancel()
 	close(f.done)
