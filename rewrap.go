@@ -25,8 +25,8 @@ type RewrapManyDataKeyOptions struct {
 	// MasterKey names the master key, as in DataKeyOptions. Only together with Provider.
 	MasterKey any
 	// BatchSize, if greater than 0, goes through the key vault in batches of so many keys: a batch is written when all of it is proven, and
-	// an error stops before its batch. For vaults with so many keys that they should not be in memory at once, and for FerretDB 1.x, which hangs on an
-	// update command with some 100 updates: 50 works there. Default 0: all in one.
+	// an error stops before its batch. For vaults with so many keys that they should not be in memory at once, and for work that may be
+	// interrupted. Default 0: all in one.
 	BatchSize int
 	// Overwrite writes the new wrapping whatever has become of the key document since it was read, with the filter {_id} that the MongoDB driver
 	// specification has. Default false: a document that somebody else has rewrapped meanwhile stays as it is.

@@ -3,6 +3,7 @@ package keyvault
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -48,6 +49,14 @@ const (
 	fetchBytes = 4 << 20 // of alt names
 )
 
+// scanBatch is how many documents a cursor brings at once. A server forgets a cursor that nobody asks for 10 minutes, and 16 MiB of keys that a KMS
+// works on take longer.
+const scanBatch = 1000
+
+// rewrapUpdates is how many updates one command has. FerretDB 1.x keeps a connection to its database for each of them, of which it has 100, and
+// then waits for ever; elsewhere the KMS takes so much longer that it makes no difference.
+const rewrapUpdates = 50
+
 // Fetch implements Store with one find: {$or: [{_id: {$in: ids}}, {keyAltNames: {$in: altNames}}]}. Nothing asked for is no find, more than
 // 10,000 keys or 4 MiB of names are several, one after the other.
 func (s *MongoStore) Fetch(ctx context.Context, ids []payload.KeyID, altNames []string) ([]*DataKey, error) {
@@ -56,7 +65,7 @@ func (s *MongoStore) Fetch(ctx context.Context, ids []payload.KeyID, altNames []
 	for len(ids) > 0 || len(altNames) > 0 {
 		n, m := fetchBatch(ids, altNames)
 		var batch reader
-		if err := s.scan(ctx, "fetching data keys", byIDOrName(ids[:n], altNames[:m]), batch.read); err != nil {
+		if err := s.scan(ctx, "fetching data keys", byIDOrName(ids[:n], altNames[:m]), nil, batch.read); err != nil {
 			return nil, err
 		}
 		ids, altNames = ids[n:], altNames[m:]
@@ -113,7 +122,7 @@ var errNilFilter = errors.New("key vault: nil filter; an empty document matches 
 
 func (s *MongoStore) find(ctx context.Context, op string, filter any) ([]*DataKey, error) {
 	var r reader
-	if err := s.scan(ctx, op, filter, r.read); err != nil {
+	if err := s.scan(ctx, op, filter, nil, r.read); err != nil {
 		return nil, err
 	}
 	return r.result(s.namespace)
@@ -124,12 +133,15 @@ func (s *MongoStore) Scan(ctx context.Context, filter any, each func(bson.Raw) e
 	if filter == nil {
 		return errNilFilter
 	}
-	return s.scan(ctx, "reading the key vault", filter, each)
+	return s.scan(ctx, "reading the key vault", filter, options.Find().SetBatchSize(scanBatch), each)
 }
 
-func (s *MongoStore) scan(ctx context.Context, op string, filter any, each func(bson.Raw) error) error {
+func (s *MongoStore) scan(ctx context.Context, op string, filter any, opts *options.FindOptionsBuilder, each func(bson.Raw) error) error {
 	ctx = withoutSession(ctx)
-	cursor, err := s.coll.Find(ctx, filter)
+	if opts == nil {
+		opts = options.Find()
+	}
+	cursor, err := s.coll.Find(ctx, filter, opts)
 	if err != nil {
 		return s.failed(op, err)
 	}
@@ -175,14 +187,27 @@ func (s *MongoStore) Take(ctx context.Context, id payload.KeyID) (bson.Raw, erro
 	return doc, nil
 }
 
-// Rewrap implements Store with one ordered bulk write. After an error the result says how far it came. No keys is no write.
+// Rewrap implements Store with ordered bulk writes of 50 keys at most, one after the other. After an error the result says how far it came. No keys
+// is no write.
 func (s *MongoStore) Rewrap(ctx context.Context, keys []Rewrapped) (*mongo.BulkWriteResult, error) {
 	if err := checkRewrapped(keys); err != nil {
 		return nil, err
 	}
-	if len(keys) == 0 {
-		return &mongo.BulkWriteResult{Acknowledged: true}, nil
+	total := &mongo.BulkWriteResult{Acknowledged: true}
+	for some := range slices.Chunk(keys, rewrapUpdates) {
+		result, err := s.rewrap(ctx, some)
+		if result != nil {
+			total.MatchedCount += result.MatchedCount
+			total.ModifiedCount += result.ModifiedCount
+		}
+		if err != nil {
+			return total, s.failed("rewrapping data keys", err)
+		}
 	}
+	return total, nil
+}
+
+func (s *MongoStore) rewrap(ctx context.Context, keys []Rewrapped) (*mongo.BulkWriteResult, error) {
 	models := make([]mongo.WriteModel, len(keys))
 	for i, k := range keys {
 		models[i] = mongo.NewUpdateOneModel().SetFilter(k.filter()).SetUpdate(bson.D{
@@ -193,11 +218,7 @@ func (s *MongoStore) Rewrap(ctx context.Context, keys []Rewrapped) (*mongo.BulkW
 			{Key: "$currentDate", Value: bson.D{{Key: "updateDate", Value: true}}},
 		})
 	}
-	result, err := s.coll.BulkWrite(withoutSession(ctx), models, options.BulkWrite().SetOrdered(true))
-	if err != nil {
-		return result, s.failed("rewrapping data keys", err)
-	}
-	return result, nil
+	return s.coll.BulkWrite(withoutSession(ctx), models, options.BulkWrite().SetOrdered(true))
 }
 
 // filter matches the document that may be changed.

@@ -3,6 +3,7 @@ package keyvault_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,43 @@ func TestFetchInBatches(t *testing.T) {
 	}
 }
 
+// Many keys are written with several commands: FerretDB 1.x takes a connection to its database for each update of a command, of which it has 100.
+func TestRewrapInSmallCommands(t *testing.T) {
+	for name, tt := range map[string]struct {
+		keys, fails int // fails is which command; 0 is none
+		commands    []int
+		matched     int64
+	}{
+		"few":              {50, 0, []int{50}, 50},
+		"many":             {120, 0, []int{50, 50, 20}, 120},
+		"the second fails": {120, 2, []int{50, 50}, 57},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var commands []int
+			_, store := startStore(t, func(cmd bson.Raw) bson.D {
+				updates, _ := cmd.Lookup("updates").Array().Values()
+				commands = append(commands, len(updates))
+				if len(commands) == tt.fails {
+					return bson.D{{Key: "ok", Value: 1}, {Key: "n", Value: 7}, {Key: "nModified", Value: 7}, {Key: "writeErrors", Value: bson.A{
+						bson.D{{Key: "index", Value: 7}, {Key: "code", Value: 121}, {Key: "errmsg", Value: "no"}}}}}
+				}
+				return bson.D{{Key: "ok", Value: 1}, {Key: "n", Value: len(updates)}, {Key: "nModified", Value: len(updates)}}
+			})
+			var keys []keyvault.Rewrapped
+			for n := range tt.keys {
+				keys = append(keys, keyvault.Rewrapped{ID: numbered(n + 1), KeyMaterial: []byte{1}, MasterKey: awsMasterKey})
+			}
+			res, err := store.Rewrap(t.Context(), keys)
+			if (err != nil) != (tt.fails > 0) || res == nil || res.MatchedCount != tt.matched || res.ModifiedCount != tt.matched {
+				t.Errorf("got %+v, %v", res, err)
+			}
+			if !slices.Equal(commands, tt.commands) {
+				t.Errorf("%d updates", commands)
+			}
+		})
+	}
+}
+
 // Documents that are not data keys do not take the others away.
 func TestUnreadableAlongside(t *testing.T) {
 	oid, _ := bson.ObjectIDFromHex("65f000000000000000000001")
@@ -126,7 +164,7 @@ func TestMongoStoreLifeCommands(t *testing.T) {
 	server.checkCommands(t,
 		`{"update":"keys","ordered":true,"updates":[{"q":{"_id":`+uuid1+`,"keyMaterial":{"$binary":{"base64":"AQ==","subType":"00"}},"masterKey":{"provider":"aws"}},"u":{"$set":{"masterKey":{"provider":"local"},"keyMaterial":{"$binary":{"base64":"Ag==","subType":"00"}}},"$currentDate":{"updateDate":true}}}],`+majority+`}`,
 		`{"findAndModify":"keys","query":{"_id":`+uuid1+`},"remove":true,`+majority+`}`,
-		`{"find":"keys","filter":{},"readConcern":{"level":"majority"}}`,
+		`{"find":"keys","batchSize":1000,"filter":{},"readConcern":{"level":"majority"}}`,
 	)
 }
 

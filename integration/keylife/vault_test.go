@@ -124,10 +124,13 @@ func TestManyKeys(t *testing.T) {
 	if err != nil || report.Documents != count || progress != count || len(report.Findings) != 1 {
 		t.Errorf("checked: %+v, %v", report.Counts, err)
 	}
-	// FerretDB 1.x hangs on an update command with some 100 updates, whoever sends it.
 	some := bson.D{{Key: "_id", Value: bson.D{{Key: "$lt", Value: payload.KeyID{13: 1, 14: 1}.Binary()}}}}
-	res, err := ce.RewrapManyDataKey(t.Context(), some, fieldcrypt.RewrapManyDataKeyOptions{Provider: "local:name1", BatchSize: 50})
+	res, err := ce.RewrapManyDataKey(t.Context(), some, fieldcrypt.RewrapManyDataKeyOptions{Provider: "local:name1", BatchSize: 200})
 	if err != nil || res.ModifiedCount != 256 {
 		t.Errorf("rewrapped %+v, %v", res, err)
+	}
+	res, err = ce.RewrapManyDataKey(t.Context(), some, fieldcrypt.RewrapManyDataKeyOptions{})
+	if err != nil || res.ModifiedCount != 256 {
+		t.Errorf("rewrapped all at once: %+v, %v", res, err)
 	}
 }
