@@ -55,8 +55,8 @@ func (s *MongoStore) Index(ctx context.Context) (Index, error) {
 		if err := bson.Unmarshal(cursor.Current, &index); err != nil || !index.Unique || len(index.Key) != 1 || index.Key[0].Key != "keyAltNames" {
 			continue
 		}
-		switch exists, err := index.Partial.LookupErr("keyAltNames", "$exists"); {
-		case err == nil && exists.Type == bson.TypeBoolean && exists.Boolean():
+		switch {
+		case coversAllNames(index.Partial):
 			found = IndexPartial
 		case index.Partial == nil && found == IndexMissing: // without sparse it is stricter still
 			found = IndexSparse
@@ -66,6 +66,19 @@ func (s *MongoStore) Index(ctx context.Context) (Index, error) {
 		return "", s.failed(op, err)
 	}
 	return found, nil
+}
+
+// coversAllNames says whether a partial index is on every document with keyAltNames: other conditions would leave keys out.
+func coversAllNames(filter bson.Raw) bool {
+	var only struct {
+		KeyAltNames bson.D `bson:"keyAltNames"`
+	}
+	fields, _ := filter.Elements()
+	if err := bson.Unmarshal(filter, &only); err != nil || len(fields) != 1 || len(only.KeyAltNames) != 1 {
+		return false
+	}
+	condition := only.KeyAltNames[0]
+	return condition.Key == "$exists" && condition.Value == true
 }
 
 func (s *MongoStore) createIndex(ctx context.Context, opts *options.IndexOptionsBuilder) error {

@@ -188,12 +188,18 @@ func TestIndex(t *testing.T) {
 		answer bson.D
 		want   keyvault.Index
 	}{
-		"no collection":      {refusal(26, "ns does not exist"), keyvault.IndexMissing},
-		"none":               {cursor(id), keyvault.IndexMissing},
-		"of another field":   {cursor(id, on("status", unique)), keyvault.IndexMissing},
-		"not unique":         {cursor(id, on("keyAltNames")), keyvault.IndexMissing},
-		"partial":            {cursor(id, on("keyAltNames", unique, partial("keyAltNames"))), keyvault.IndexPartial},
-		"partial otherwise":  {cursor(id, on("keyAltNames", unique, partial("status"))), keyvault.IndexMissing},
+		"no collection":     {refusal(26, "ns does not exist"), keyvault.IndexMissing},
+		"none":              {cursor(id), keyvault.IndexMissing},
+		"of another field":  {cursor(id, on("status", unique)), keyvault.IndexMissing},
+		"not unique":        {cursor(id, on("keyAltNames")), keyvault.IndexMissing},
+		"partial":           {cursor(id, on("keyAltNames", unique, partial("keyAltNames"))), keyvault.IndexPartial},
+		"partial otherwise": {cursor(id, on("keyAltNames", unique, partial("status"))), keyvault.IndexMissing},
+		"partly partial": {cursor(id, on("keyAltNames", unique, bson.E{Key: "partialFilterExpression", Value: bson.D{
+			{Key: "keyAltNames", Value: bson.D{{Key: "$exists", Value: true}}}, {Key: "status", Value: 0},
+		}})), keyvault.IndexMissing},
+		"partial by two rules": {cursor(id, on("keyAltNames", unique, bson.E{Key: "partialFilterExpression", Value: bson.D{
+			{Key: "keyAltNames", Value: bson.D{{Key: "$exists", Value: true}, {Key: "$gt", Value: "m"}}},
+		}})), keyvault.IndexMissing},
 		"sparse":             {cursor(id, on("keyAltNames", unique, bson.E{Key: "sparse", Value: true})), keyvault.IndexSparse},
 		"more than one does": {cursor(id, on("keyAltNames", unique, partial("keyAltNames")), on("keyAltNames", unique)), keyvault.IndexPartial},
 	} {
