@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -86,10 +87,14 @@ func (o DataKeyOptions) check() error {
 	return nil
 }
 
-// checkAltName refuses the empty name: options and schemas mean no name by it, so such a key could not be asked for.
+// checkAltName refuses the empty name: options and schemas mean no name by it, so such a key could not be asked for. Servers take text that is
+// not UTF-8, but nobody can read a key with such a name.
 func checkAltName(name string) error {
-	if name == "" {
+	switch {
+	case name == "":
 		return errors.New("key alt name must not be empty")
+	case !utf8.ValidString(name):
+		return errors.New("key alt name must be UTF-8")
 	}
 	return nil
 }

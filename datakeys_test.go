@@ -104,8 +104,13 @@ func TestAltNames(t *testing.T) {
 	if err := encrypt(); !errors.Is(err, keyvault.ErrNotFound) {
 		t.Errorf("a name that was removed still works: %v", err)
 	}
-	if _, err := ce.AddKeyAltName(t.Context(), id, ""); err == nil {
-		t.Error("an empty name was added")
+	for what, name := range map[string]string{"empty name": "", "name that is not UTF-8": "a\xff"} { // nobody could read the key
+		if _, err := ce.AddKeyAltName(t.Context(), id, name); err == nil || strings.Contains(err.Error(), "\xff") {
+			t.Errorf("%s: got %v", what, err)
+		}
+		if _, err := ce.CreateDataKey(t.Context(), "local", fieldcrypt.DataKeyOptions{KeyAltNames: []string{name}}); err == nil {
+			t.Errorf("created a key with an %s", what)
+		}
 	}
 }
 
