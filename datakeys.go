@@ -1,6 +1,7 @@
 package fieldcrypt
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,6 +32,9 @@ type DataKeyOptions struct {
 // CreateDataKey makes a data key, wraps it with the KMS provider of that id and inserts it into the key vault. It returns the key's _id,
 // binary of subtype 4 (a random UUID). An alt name that is taken is an error for which mongo.IsDuplicateKeyError is true, if the key vault
 // has its unique index.
+//
+// When the key vault's answer is lost it is asked whether it has the key. If that is not known then either, or the key is not there (yet), the
+// _id comes alongside the error: GetKey tells later.
 func (ce *ClientEncryption) CreateDataKey(ctx context.Context, kmsProvider string, opts DataKeyOptions) (bson.Binary, error) {
 	if ce.closed.Load() {
 		return bson.Binary{}, mongo.ErrClientDisconnected
@@ -56,18 +60,38 @@ func (ce *ClientEncryption) CreateDataKey(ctx context.Context, kmsProvider strin
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	defer ce.keys.ForgetAltNames(opts.KeyAltNames...) // they may have been another key's
-	err = ce.store.Insert(ctx, &keyvault.DataKey{
+	key := &keyvault.DataKey{
 		ID:           id,
 		KeyAltNames:  opts.KeyAltNames,
 		KeyMaterial:  wrapped.KeyMaterial,
 		CreationDate: now,
 		UpdateDate:   now,
 		MasterKey:    wrapped.MasterKey,
-	})
-	if err != nil {
-		return bson.Binary{}, fmt.Errorf("creating a data key: %w", err)
 	}
-	return id.Binary(), nil
+	err = ce.store.Insert(ctx, key)
+	switch {
+	case err == nil, ce.isStored(ctx, key, err):
+		return id.Binary(), nil
+	case unanswered(err):
+		return id.Binary(), fmt.Errorf("creating data key %s, which may be in the key vault now or not: %w", id, err)
+	}
+	return bson.Binary{}, fmt.Errorf("creating a data key: %w", err)
+}
+
+// isStored says whether key is in the key vault although its insertion failed: the answer may have been lost, and the driver may have sent
+// it again and found it a duplicate of itself.
+func (ce *ClientEncryption) isStored(ctx context.Context, key *keyvault.DataKey, err error) bool {
+	if !unanswered(err) && !mongo.IsDuplicateKeyError(err) {
+		return false
+	}
+	found, err := ce.store.Fetch(ctx, []payload.KeyID{key.ID}, nil)
+	return err == nil && len(found) == 1 && bytes.Equal(found[0].KeyMaterial, key.KeyMaterial)
+}
+
+// unanswered says that it is not known whether a write of the key vault was done.
+func unanswered(err error) bool {
+	var vault *keyvault.Error
+	return errors.As(err, &vault) && !answered(vault)
 }
 
 func (o DataKeyOptions) check() error {

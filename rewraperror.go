@@ -118,7 +118,8 @@ func outcomeOf(was *keyvault.DataKey, to keyvault.Rewrapped, now *keyvault.DataK
 // answered says whether a write's error, or nil, came with the server's answer.
 func answered(err error) bool {
 	var bulk mongo.BulkWriteException
-	if errors.As(err, &bulk) && bulk.WriteConcernError != nil {
+	var one mongo.WriteException
+	if errors.As(err, &bulk) && bulk.WriteConcernError != nil || errors.As(err, &one) && one.WriteConcernError != nil {
 		return false // written, but perhaps not for good
 	}
 	var server mongo.ServerError

@@ -1,6 +1,7 @@
 package fieldcrypt
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -33,7 +34,9 @@ type ShredReceipt struct {
 	// CachesExpire is until when clients that had unwrapped the key before may still use it from memory, if their KeyExpiration is that of
 	// ShredOptions. nil: until they are closed.
 	CachesExpire *time.Time `bson:"cachesExpire" json:"cachesExpire"`
-	// DocumentSHA256 is the SHA-256 of the deleted document's BSON, in hexadecimal digits: proves which document of a backup it was.
+	// DocumentSHA256 is the SHA-256 of the deleted document's BSON, all its bytes as the server stored them, in hexadecimal digits: proves which
+	// document of a backup it was. In a mongodump of the key vault, DB/COLL.bson, documents stand one after the other, each beginning with its
+	// length (int32, little-endian): hash each of them.
 	DocumentSHA256 string `bson:"documentSHA256" json:"documentSHA256"`
 }
 
@@ -68,6 +71,9 @@ func (e *ShredError) Unwrap() error { return e.Err }
 //
 // The error wraps [keyvault.ErrNotFound] when there is no such key; it is a *[ShredError], with a receipt, when the key was deleted but that
 // could not be verified. After another error of the key vault it is not known whether the key was deleted: call it again.
+//
+// A receipt cannot be made later, so the verification goes on for 10 seconds at most when ctx ends during the deletion. When the key vault's
+// answer to the deletion is lost and the key turns out to be gone, the receipt is about the document as it was read immediately before.
 func (ce *ClientEncryption) ShredKey(ctx context.Context, id bson.Binary, opts ShredOptions) (*ShredReceipt, error) {
 	if ce.closed.Load() {
 		return nil, mongo.ErrClientDisconnected
@@ -76,12 +82,11 @@ func (ce *ClientEncryption) ShredKey(ctx context.Context, id bson.Binary, opts S
 	if err != nil {
 		return nil, err
 	}
-	doc, err := ce.store.Take(ctx, parsed)
-	names := altNames(doc)
-	ce.keys.Forget(parsed, names...)
+	doc, unverified, err := ce.takeKey(ctx, parsed)
 	if err != nil {
 		return nil, fmt.Errorf("shredding data key %s: %w", parsed, err)
 	}
+	names := altNames(doc)
 	hash := sha256.Sum256(doc)
 	receipt := &ShredReceipt{
 		KeyID:          parsed.String(),
@@ -98,11 +103,31 @@ func (ce *ClientEncryption) ShredKey(ctx context.Context, id bson.Binary, opts S
 		end := receipt.DeletedAt.Add(remembers + time.Millisecond) // rounded up
 		receipt.CachesExpire = &end
 	}
-	if err := ce.verifyGone(ctx, parsed, names); err != nil {
-		return receipt, err
+	receipt.Verified = unverified == nil
+	return receipt, unverified
+}
+
+// takeKey deletes a data key and returns the document; unverified says why it is not certain that it is gone, and is nil if it is.
+func (ce *ClientEncryption) takeKey(ctx context.Context, id payload.KeyID) (doc bson.Raw, unverified, err error) {
+	var before bson.Raw
+	err = ce.store.Scan(ctx, bson.D{{Key: "_id", Value: id.Binary()}}, func(doc bson.Raw) error {
+		before = bytes.Clone(doc)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
 	}
-	receipt.Verified = true
-	return receipt, nil
+	doc, err = ce.store.Take(ctx, id)
+	ce.keys.Forget(id, altNames(doc)...)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeTimeout)
+	defer cancel()
+	if err != nil {
+		if before == nil || !unanswered(err) || ce.verifyGone(ctx, id, nil) != nil {
+			return nil, nil, err
+		}
+		doc = before
+	}
+	return doc, ce.verifyGone(ctx, id, altNames(doc)), nil
 }
 
 func (ce *ClientEncryption) verifyGone(ctx context.Context, id payload.KeyID, names []string) error {
