@@ -86,13 +86,14 @@ func NewClientEncryption(keyVaultClient *mongo.Client, opts ClientEncryptionOpti
 }
 
 func (o ClientEncryptionOptions) remembers() time.Duration {
+	stale := max(o.KeyStale, 0)
 	switch {
 	case o.KeyExpiration == nil:
-		return 60*time.Second + o.KeyStale
+		return 60*time.Second + stale
 	case *o.KeyExpiration == 0:
 		return 0
 	}
-	return max(*o.KeyExpiration, time.Nanosecond) + o.KeyStale
+	return max(*o.KeyExpiration, time.Nanosecond) + stale
 }
 
 func openStore(client *mongo.Client, opts ClientEncryptionOptions) (keyvault.Store, error) {

@@ -197,3 +197,18 @@ func ExampleClientEncryption_ShredKey() {
 	fmt.Println(receipt.KeyAltNames, receipt.RequestedBy, receipt.Verified, receipt.CachesExpire.Sub(receipt.DeletedAt).Round(time.Second))
 	// Output: [patient 7] erasure request 12 true 1m0s
 }
+
+// What the receipt promises is never earlier than what the caches do: a negative KeyStale is none.
+func TestShredReceiptWithNegativeStale(t *testing.T) {
+	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{
+		KeyVault: keyvault.NewMemoryStore(), KmsProviders: providers(), KeyStale: -time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ce.Close(context.Background()) }()
+	receipt, err := ce.ShredKey(t.Context(), newKey(t, ce, "local"), fieldcrypt.ShredOptions{})
+	if err != nil || receipt.CachesExpire == nil || receipt.CachesExpire.Sub(receipt.DeletedAt) < 60*time.Second {
+		t.Errorf("got %+v, %v", receipt, err)
+	}
+}

@@ -24,7 +24,7 @@ func newKeysShred() *cobra.Command {
 (crypto-shredding), such as all data of a person who has a key of their own. It
 deletes a key, reads with majority read concern that it is gone, and prints a
 receipt: key id and alt names, time, who asked for it, SHA-256 of the deleted
-document.
+document's BSON as it was stored, by which it can be found in a backup.
 
 Two places it does not reach. Clients that have the key in memory use it until
 "cachesExpire". And backups of the key vault have the document.

@@ -1,6 +1,8 @@
 package keylife
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"testing"
 	"time"
@@ -36,9 +38,17 @@ func TestShreddingAPerson(t *testing.T) {
 	}
 	sealed := encrypt(t, officer, "note", fieldcrypt.EncryptOptions{KeyAltName: "person Ada", Algorithm: random})
 
+	stored, err := s.keys.FindOne(t.Context(), bson.D{{Key: "_id", Value: ids["Ada"]}}).Raw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := sha256.Sum256(stored) // as somebody else can compute it, from a backup
 	receipt, err := officer.ShredKey(t.Context(), ids["Ada"], fieldcrypt.ShredOptions{RequestedBy: "Ada, letter of 3 May"})
 	if err != nil || !receipt.Verified || receipt.CachesExpire == nil {
 		t.Fatalf("got %+v, %v", receipt, err)
+	}
+	if receipt.DocumentSHA256 != hex.EncodeToString(hash[:]) {
+		t.Errorf("the receipt is about a document of hash %s", receipt.DocumentSHA256)
 	}
 	if n, err := s.keys.CountDocuments(t.Context(), bson.D{{Key: "_id", Value: ids["Ada"]}}); n != 0 || err != nil {
 		t.Errorf("%d key documents left, %v", n, err)
