@@ -144,6 +144,13 @@ func TestSecretsAreHidden(t *testing.T) {
 	}
 }
 
+// What is being done is said once.
+func TestFailureSaysItOnce(t *testing.T) {
+	if got := keysFailure(t.Context(), "creating a data key", nil, errors.New("creating a data key: no")).Error(); got != "creating a data key: no" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestInterruptedFailure(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

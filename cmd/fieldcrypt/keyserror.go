@@ -85,7 +85,7 @@ func keysFailure(ctx context.Context, doing string, hidden secrets, err error) e
 	}
 	var f *failure
 	if !errors.As(err, &f) {
-		f = &failure{code: exitFailure, doing: doing, wrong: err.Error(), hint: keysHint(err)}
+		f = &failure{code: exitFailure, doing: doing, wrong: strings.TrimPrefix(err.Error(), doing+": "), hint: keysHint(err)}
 		switch {
 		case errors.Is(err, keyvault.ErrNotFound):
 			f.wrong = "there is no such data key"
