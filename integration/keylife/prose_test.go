@@ -41,14 +41,15 @@ func TestCustomKeyMaterial(t *testing.T) {
 	}
 }
 
-// TestDataKeyAndDoubleEncryption is prose test 2, for the providers that need no service.
+// TestDataKeyAndDoubleEncryption is prose test 2, and the same for named providers and vault.
 func TestDataKeyAndDoubleEncryption(t *testing.T) {
-	for _, provider := range locals {
+	s := start(t)
+	s.services = allServices(t)
+	for _, provider := range s.ids() {
 		t.Run(provider, func(t *testing.T) {
-			s := start(t)
 			ce := s.explicit(t)
-			const altName = "local_altname"
-			id := newKey(t, ce, provider, altName)
+			altName := provider + "_altname"
+			id := s.newKey(t, ce, provider, altName)
 			if id.Subtype != bson.TypeBinaryUUID || len(id.Data) != 16 {
 				t.Errorf("the key id is %d bytes of subtype %d", len(id.Data), id.Subtype)
 			}
@@ -125,16 +126,19 @@ func TestUniqueIndexOnKeyAltNames(t *testing.T) {
 	})
 }
 
-// TestRewrap is prose test 16, for the providers that need no service.
+// TestRewrap is prose test 16, and the same for named providers and vault.
 func TestRewrap(t *testing.T) {
-	for _, from := range locals {
-		for _, to := range locals {
+	s := start(t)
+	s.services = allServices(t)
+	for _, from := range s.ids() {
+		for _, to := range s.ids() {
 			t.Run(from+" to "+to, func(t *testing.T) {
-				s := start(t)
 				first, second := s.explicit(t), s.explicit(t)
-				id := newKey(t, first, from)
+				id := s.newKey(t, first, from)
 				sealed := encrypt(t, first, "test", fieldcrypt.EncryptOptions{KeyID: &id, Algorithm: deterministic})
-				res, err := second.RewrapManyDataKey(t.Context(), bson.D{}, fieldcrypt.RewrapManyDataKeyOptions{Provider: to})
+				res, err := second.RewrapManyDataKey(t.Context(), bson.D{{Key: "_id", Value: id}}, fieldcrypt.RewrapManyDataKeyOptions{
+					Provider: to, MasterKey: s.masterKey(to),
+				})
 				if err != nil || res.BulkWriteResult == nil || res.ModifiedCount != 1 {
 					t.Fatalf("got %+v, %v", res, err)
 				}
@@ -150,8 +154,7 @@ func TestRewrap(t *testing.T) {
 		}
 	}
 	t.Run("masterKey without provider", func(t *testing.T) {
-		ce := start(t).explicit(t)
-		_, err := ce.RewrapManyDataKey(t.Context(), bson.D{}, fieldcrypt.RewrapManyDataKeyOptions{MasterKey: bson.D{}})
+		_, err := s.explicit(t).RewrapManyDataKey(t.Context(), bson.D{}, fieldcrypt.RewrapManyDataKeyOptions{MasterKey: bson.D{}})
 		checkError(t, err, "expected 'Provider' to be set to identify type of 'MasterKey'")
 	})
 }

@@ -27,9 +27,6 @@ const (
 	localMasterKey = "Mng0NCt4ZHVUYUJCa1kxNkVyNUR1QURhZ2h2UzR2d2RrZzh0cFBwM3R6NmdWMDFBMUN3YkQ5aXRRMkhGRGdQV09wOGVNYUMxT2k3NjZKelhaQmRCZGJkTXVyZG9uSjFk"
 )
 
-// locals are the providers that need nothing but a key.
-var locals = []string{"local", "local:name1", "local:name2"}
-
 func kmsProviders() map[string]map[string]any {
 	return map[string]map[string]any{
 		"local":       {"key": localMasterKey},
@@ -40,6 +37,7 @@ func kmsProviders() map[string]map[string]any {
 
 // server has a database with a key vault in it.
 type server struct {
+	services
 	uri, db  string
 	plain    *mongo.Client
 	keys     *mongo.Collection
@@ -48,7 +46,7 @@ type server struct {
 
 func start(t *testing.T) *server {
 	t.Helper()
-	s := &server{uri: testserver.Start(t), db: testserver.Database(t)}
+	s := &server{services: localServices(), uri: testserver.Start(t), db: testserver.Database(t)}
 	s.plain = s.connect(t, options.Client())
 	s.keys = s.plain.Database(s.db).Collection("datakeys")
 	return s
@@ -71,7 +69,7 @@ func (s *server) explicit(t *testing.T) *fieldcrypt.ClientEncryption {
 		s.commands = append(s.commands, bytes.Clone(e.Command))
 	}}
 	ce, err := fieldcrypt.NewClientEncryption(s.connect(t, options.Client().SetMonitor(monitor)), fieldcrypt.ClientEncryptionOptions{
-		KeyVaultNamespace: s.db + ".datakeys", KmsProviders: kmsProviders(),
+		KeyVaultNamespace: s.db + ".datakeys", KmsProviders: s.providers, KmsTypes: s.types,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +85,7 @@ func (s *server) automatic(t *testing.T, schema string, opts fieldcrypt.AutoEncr
 	if err := bson.UnmarshalExtJSON([]byte(schema), true, &doc); err != nil {
 		t.Fatal(err)
 	}
-	opts.KeyVaultNamespace, opts.KmsProviders = s.db+".datakeys", kmsProviders()
+	opts.KeyVaultNamespace, opts.KmsProviders, opts.KmsTypes = s.db+".datakeys", s.providers, s.types
 	opts.SchemaMap = map[string]any{s.db + ".coll": doc}
 	client, err := mongodriver.Connect(options.Client().ApplyURI(s.uri), opts)
 	if err != nil {
@@ -95,6 +93,23 @@ func (s *server) automatic(t *testing.T, schema string, opts fieldcrypt.AutoEncr
 	}
 	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
 	return client.Database(s.db).Collection("coll")
+}
+
+// newKey makes a data key under the provider's master key.
+func (s *server) newKey(t *testing.T, ce *fieldcrypt.ClientEncryption, provider string, altNames ...string) bson.Binary {
+	t.Helper()
+	id, err := ce.CreateDataKey(t.Context(), provider, fieldcrypt.DataKeyOptions{KeyAltNames: altNames, MasterKey: s.masterKey(provider)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func (s *server) masterKey(provider string) any {
+	if fields := s.masterKeys[provider]; fields != nil {
+		return fields
+	}
+	return nil
 }
 
 func newKey(t *testing.T, ce *fieldcrypt.ClientEncryption, provider string, altNames ...string) bson.Binary {
