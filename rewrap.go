@@ -151,7 +151,14 @@ func (r *rewrapping) batch(ctx context.Context, keys []*keyvault.DataKey) error 
 	if vault := (*keyvault.Error)(nil); err != nil && !errors.As(err, &vault) {
 		return err // nothing was sent
 	}
-	return r.ce.rewrapOutcome(ctx, keys, rewrapped, err)
+	written, err := r.ce.rewrapOutcome(ctx, keys, rewrapped, err)
+	if res != nil {
+		written -= res.MatchedCount
+	}
+	if written > 0 { // the answer was lost, or came in the middle
+		r.add(&mongo.BulkWriteResult{Acknowledged: true, MatchedCount: written, ModifiedCount: written})
+	}
+	return err
 }
 
 func (r *rewrapping) progress() {

@@ -63,9 +63,9 @@ func (e *RewrapError) Unwrap() error { return e.Err }
 // outcomeTimeout bounds the look at what was written, which goes on when the caller gives up.
 const outcomeTimeout = 10 * time.Second
 
-// rewrapOutcome looks up what became of keys after a write that failed or that passed some of them over. It returns nil if all were written or are
-// gone for good.
-func (ce *ClientEncryption) rewrapOutcome(ctx context.Context, keys []*keyvault.DataKey, rewrapped []keyvault.Rewrapped, cause error) error {
+// rewrapOutcome looks up what became of keys after a write that failed or that passed some of them over, and how many were written. The error is
+// nil if all were written or are gone for good.
+func (ce *ClientEncryption) rewrapOutcome(ctx context.Context, keys []*keyvault.DataKey, rewrapped []keyvault.Rewrapped, cause error) (written int64, _ error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeTimeout)
 	defer cancel()
 	ids := make([]payload.KeyID, len(keys))
@@ -86,15 +86,16 @@ func (ce *ClientEncryption) rewrapOutcome(ctx context.Context, keys []*keyvault.
 		}
 		failed = failed || outcome != "" && outcome != RewrapDeleted
 	}
+	written = int64(len(keys) - len(outcomes))
 	switch {
 	case !failed:
-		return nil
+		return written, nil
 	case len(outcomes) == 0 && cause != nil && !answered(cause):
-		return nil // only the reply was lost: a majority has them
+		return written, nil // only the reply was lost: a majority has them
 	case cause == nil:
 		cause = err
 	}
-	return &RewrapError{Keys: outcomes, Err: cause}
+	return written, &RewrapError{Keys: outcomes, Err: cause}
 }
 
 // outcomeOf compares what is stored now with what was read and what was to be written; "" is written. settled says that the key vault

@@ -83,7 +83,16 @@ func TestRewrapOutcomes(t *testing.T) {
 				store.before = func(keys []keyvault.Rewrapped) { tc.before(t, store.MemoryStore, keys) }
 			}
 			opts := fieldcrypt.RewrapManyDataKeyOptions{Provider: "local:tenant", Overwrite: tc.overwrite}
-			_, err := ce.RewrapManyDataKey(t.Context(), bson.D{}, opts)
+			res, err := ce.RewrapManyDataKey(t.Context(), bson.D{}, opts)
+			written := int64(0)
+			for _, provider := range tc.provider {
+				if provider == "local:tenant" {
+					written++
+				}
+			}
+			if got := matched(res); got != written {
+				t.Errorf("the result counts %d keys, want %d", got, written)
+			}
 			var failed *fieldcrypt.RewrapError
 			if errors.As(err, &failed) != (tc.want != nil) || err != nil && failed == nil {
 				t.Fatalf("got %v", err)
@@ -117,6 +126,13 @@ func TestRewrapOutcomes(t *testing.T) {
 			}
 		})
 	}
+}
+
+func matched(res *fieldcrypt.RewrapManyDataKeyResult) int64 {
+	if res == nil || res.BulkWriteResult == nil {
+		return 0
+	}
+	return res.MatchedCount
 }
 
 // overtake wraps the first key anew, under its present master key.
