@@ -33,6 +33,13 @@ var rules = []struct {
 		broken: map[string]string{"analyze/x.go": `package analyze; import _ "crypto/aes"`},
 	},
 	{
+		name:   "wire knows nothing but messages",
+		reason: "it reads what strangers send: whoever checks it should need no other package",
+		check: onlyImports([]string{"wire"},
+			std.without(under("net")), exactly(driver+"/bson", module+"/internal/bsonraw"), under("github.com/klauspost/compress")),
+		broken: map[string]string{"wire/x.go": `package wire; import _ "net"`},
+	},
+	{
 		name:   "cryptd reaches no key",
 		reason: "the daemon speaks to anyone on the machine; without key code it cannot leak a key",
 		check:  neverReaches([]string{"cryptd"}, under(module+"/keyvault", module+"/kms")),
