@@ -42,11 +42,18 @@ var rules = []struct {
 	{
 		name:   "cryptd reaches no key",
 		reason: "the daemon speaks to anyone on the machine; without key code it cannot leak a key",
-		check:  neverReaches([]string{"cryptd"}, under(module+"/keyvault", module+"/kms")),
+		check: neverReaches([]string{"cryptd", "cmd/mongo_crypt_v1"},
+			under(module+"/keyvault", module+"/kms", module+"/internal/secret", module+"/mongodriver").or(exactly(module))),
 		broken: map[string]string{
 			"cryptd/x.go": `package cryptd; import _ "` + module + `/a"`,
 			"a/x.go":      `package a; import _ "` + module + `/kms/local"`,
 		},
+	},
+	{
+		name:   "cryptd and the C library import no cipher",
+		reason: "package payload, which they reach through analyze, holds the AEAD beside the markings: nobody there may call it",
+		check:  onlyImports([]string{"cryptd", "cmd/mongo_crypt_v1"}, anything.without(under("crypto", module+"/payload"))),
+		broken: map[string]string{"cryptd/x.go": `package cryptd; import _ "` + module + `/payload"`},
 	},
 	{
 		name:   "only mongodriver touches the driver's x packages",

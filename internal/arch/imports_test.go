@@ -26,6 +26,12 @@ var std paths = func(imported string) bool {
 	return !strings.Contains(first, ".") && imported != "C"
 }
 
+var anything paths = func(string) bool { return true }
+
+func (p paths) or(q paths) paths {
+	return func(imported string) bool { return p(imported) || q(imported) }
+}
+
 func (p paths) without(q paths) paths {
 	return func(imported string) bool { return p(imported) && !q(imported) }
 }
