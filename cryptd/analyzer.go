@@ -38,6 +38,15 @@ type Analyzer struct {
 // answer grew too long; [Describe] puts it into a number and a text. It never holds a value. The request is not changed; it must not
 // overlap the spare capacity of dst, all of which may be written to.
 func (a *Analyzer) Analyze(dst []byte, db string, request bson.Raw) (bson.Raw, error) {
+	out, err := a.appendAnswer(dst, db, request)
+	if err != nil {
+		return nil, err
+	}
+	return out[len(dst):], nil
+}
+
+// appendAnswer is Analyze that returns all of dst.
+func (a *Analyzer) appendAnswer(dst []byte, db string, request bson.Raw) ([]byte, error) {
 	r, err := read(db, request)
 	if err != nil {
 		return nil, err

@@ -37,8 +37,8 @@ func beginAnswer(dst []byte) (out []byte, flags [2]int) {
 	return bsonraw.AppendKey(dst, bson.TypeEmbeddedDocument, "result"), flags
 }
 
-// endAnswer ends the answer that began at start, and cuts it out of dst.
-func (a *Analyzer) endAnswer(dst []byte, start int, flags [2]int, res analyze.Result) (bson.Raw, error) {
+// endAnswer ends the answer that began at start.
+func (a *Analyzer) endAnswer(dst []byte, start int, flags [2]int, res analyze.Result) ([]byte, error) {
 	for i, set := range [...]bool{res.HasPlaceholders, res.RequiresEncryption} {
 		if set {
 			dst[flags[i]] = 1
@@ -52,7 +52,7 @@ func (a *Analyzer) endAnswer(dst []byte, start int, flags [2]int, res analyze.Re
 	if len(dst)-start > maxAnswer {
 		return nil, errTooLong
 	}
-	return dst[start:], nil
+	return dst, nil
 }
 
 // bounded seals with markings until the command is too long. What has to be sealed may be many small values, each of which grows manifold.

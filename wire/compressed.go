@@ -45,6 +45,22 @@ type Compressed struct {
 	Data                  []byte
 }
 
+// CompressedHeadSize is the length in bytes of what comes before the data of an OP_COMPRESSED, the header included.
+const CompressedHeadSize = HeaderSize + 4 + 4 + 1
+
+// SizeInside is Compressed.Size of a message of which only the first CompressedHeadSize bytes are there, plus a header's: what its
+// decompression takes.
+func SizeInside(head []byte) (int, error) {
+	if len(head) < CompressedHeadSize {
+		return 0, malformed(OpCompressed, "%d bytes, want %d at least", len(head), CompressedHeadSize)
+	}
+	size := getInt32(head[HeaderSize+4:])
+	if size < 0 || size > MaxMessageSize-HeaderSize {
+		return 0, malformed(OpCompressed, "size inside %d, want 0 to %d", size, MaxMessageSize-HeaderSize)
+	}
+	return int(size) + HeaderSize, nil
+}
+
 // Decode reads a whole message and points into it. The message inside must not be longer than limit bytes with its header, nor than
 // MaxMessageSize.
 func (c *Compressed) Decode(message []byte, limit int) error {
