@@ -21,14 +21,20 @@ import (
 
 const patience = 60 * time.Second // the machine may be busy
 
-// serve runs a server until the test ends, and sees to it that it leaves nothing behind.
-func serve(t testing.TB, s *cryptd.Server) (addr string) {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
-	before := goleak.IgnoreCurrent()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+// serve runs a server until the test ends, and sees to it that it leaves nothing behind.
+func serve(t testing.TB, s *cryptd.Server) (addr string) {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	l := listen(t)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, l) }()
@@ -328,10 +334,7 @@ func TestServerEnds(t *testing.T) {
 	if err := s.Serve(context.Background()); err == nil {
 		t.Error("serves without a listener")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listen(t)
 	time.AfterFunc(10*time.Millisecond, func() { l.Close() })
 	if err := s.Serve(context.Background(), l); err == nil || !strings.Contains(err.Error(), l.Addr().String()) {
 		t.Errorf("a listener that is closed by others: got %v", err)
@@ -342,10 +345,7 @@ func TestServerEnds(t *testing.T) {
 func TestServerIdleShutdown(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	defer goleak.VerifyNone(t, before)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listen(t)
 	ended := make(chan error, 1)
 	const idle = 300 * time.Millisecond
 	go func() { ended <- (&cryptd.Server{IdleShutdown: idle}).Serve(context.Background(), l) }()
