@@ -61,25 +61,34 @@ type analysis struct {
 	buffer  []byte // of the last result
 }
 
-func (f *analysisFlags) analysis(cmd *cobra.Command) (*analysis, error) {
-	a := &analysis{db: f.db}
+// options are those of --rewrite and --allow.
+func (f *analysisFlags) options() (opts analyze.Options, err error) {
 	switch f.rewrite {
 	case "minimal":
 	case "exact":
-		a.opts.Rewrite = analyze.Exact
+		opts.Rewrite = analyze.Exact
 	default:
-		return nil, badUsage("", "--rewrite: expected minimal or exact")
+		return opts, badUsage("", "--rewrite: expected minimal or exact")
 	}
 	for _, what := range f.allow {
 		switch what {
 		case "type":
-			a.opts.Allow |= analyze.AllowType
+			opts.Allow |= analyze.AllowType
 		case "sort":
-			a.opts.Allow |= analyze.AllowSort
+			opts.Allow |= analyze.AllowSort
 		default:
-			return nil, badUsage("", "--allow: expected type or sort, or both with a comma between them")
+			return opts, badUsage("", "--allow: expected type or sort, or both with a comma between them")
 		}
 	}
+	return opts, nil
+}
+
+func (f *analysisFlags) analysis(cmd *cobra.Command) (*analysis, error) {
+	opts, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	a := &analysis{db: f.db, opts: opts}
 	if cmd.Flags().Changed("db") && !isDatabase(f.db) {
 		return nil, badUsage("", "--db: expected the name of a database: not empty, without a dot")
 	}
@@ -88,7 +97,6 @@ func (f *analysisFlags) analysis(cmd *cobra.Command) (*analysis, error) {
 		origin = schema.Remote
 	}
 	given := cmd.Flags().Changed
-	var err error
 	switch {
 	case given("schema") == given("schema-map"):
 		return nil, badUsage("", "expected exactly one of --schema-map and --schema")

@@ -1,6 +1,6 @@
 // Command fieldcrypt shows what client-side field level encryption (CSFLE) stores and does: it names the parts of stored
-// ciphertexts (inspect), says what query analysis makes of a command, for scripts (analyze) and for people (explain), and manages data
-// keys (keys).
+// ciphertexts (inspect), says what query analysis makes of a command, for scripts (analyze) and for people (explain), manages data
+// keys (keys), and is the daemon that drivers of other languages ask (mongocryptd, also when that is the program's name).
 //
 // Only keys needs a server, and for some of its verbs a KMS. None prints the plaintext of a marking unless asked to, and none a data key
 // or a credential at all.
@@ -14,7 +14,7 @@ import (
 
 func main() {
 	exitOnInterrupt()
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(commandLine(os.Args), os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run is the whole program; it returns the exit code.

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	testscript.Main(m, map[string]func(){"fieldcrypt": main})
+	testscript.Main(m, map[string]func(){"fieldcrypt": main, mongocryptdName: main})
 }
 
 func TestScripts(t *testing.T) {
@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each program of a test with -race takes a second to end
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "freeport": freePort, "answers": answers},
 	})
 }
 

@@ -13,7 +13,8 @@ func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 		Short: "Client-side field level encryption: its keys, and a look into it",
 		Long: `fieldcrypt is for client-side field level encryption (CSFLE) of MongoDB and
 compatible databases. It shows what is stored and what happens to a command on
-its way, for which it needs no key and no server, and it manages data keys.
+its way, for which it needs no key and no server, it manages data keys, and it is
+the mongocryptd that drivers of other languages ask.
 
 ` + exitCodes,
 		Example: `  fieldcrypt inspect AQAAAAAAAAAAAAAAAAAAAAACz0ZOLuuhEYi807ZXTdhbqhLaS2/t9wLi...
@@ -29,7 +30,7 @@ its way, for which it needs no key and no server, and it manages data keys.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newInspect(), newAnalyze(), newExplain(), newKeys(), newVersion())
+	root.AddCommand(newInspect(), newAnalyze(), newExplain(), newKeys(), newMongocryptd(), newVersion())
 	root.SetHelpCommand(newHelp(root))
 	addCompletion(root)
 	return root

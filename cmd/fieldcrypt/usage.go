@@ -51,7 +51,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return badUsage(hint, "unknown or malformed flag")
 }
 
-var flagOfValue = regexp.MustCompile(`for "(?:-., )?--([a-z][a-z-]{0,19})" flag`)
+var flagOfValue = regexp.MustCompile(`for "(?:-., )?--([a-zA-Z][a-zA-Z_-]{0,29})" flag`)
 
 // badValue tells which flag has a value of another kind than it should, without the value.
 func badValue(cmd *cobra.Command, err error) *failure {
