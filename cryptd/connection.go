@@ -90,6 +90,7 @@ func (c *connection) next(ctx context.Context) error {
 	}
 	defer held.giveBack()
 	if size > smallSize {
+		c.readWithin(c.MessageTimeout) // from now: that it had to wait was not the client's fault
 		if err := c.read(b); err != nil {
 			return err
 		}
