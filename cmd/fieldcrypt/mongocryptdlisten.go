@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -50,6 +51,9 @@ type address struct {
 func (f *listenFlags) listen(ctx context.Context, log *slog.Logger) (listeners []net.Listener, err error) {
 	if f.port < 0 || f.port > 65535 {
 		return nil, badUsage("", "--port: expected 0 to 65535")
+	}
+	if len(f.bind) == 0 || slices.Contains(f.bind, "") {
+		return nil, badUsage("such as --bind localhost", "--bind: expected addresses, with commas between them")
 	}
 	for _, a := range f.addresses(log) {
 		l, err := open(ctx, a, listeners)
