@@ -145,6 +145,34 @@ func TestServerBoundsMemory(t *testing.T) {
 	}
 }
 
+// More long messages at a time than there is memory for wait for each other, and all are answered.
+func TestServerQueuesLongMessages(t *testing.T) {
+	addr := serve(t, &cryptd.Server{MaxMemory: 1})
+	long := msg(t, wire.Msg{Body: doc(t, bson.D{{Key: "insert", Value: "c"}, {Key: "documents", Value: bson.A{bson.D{{Key: "a", Value: strings.Repeat("x", 8<<20)}}}},
+		{Key: "$db", Value: "d"}, {Key: "jsonSchema", Value: bson.D{}}, {Key: "isRemoteSchema", Value: false}})})
+	var k wire.Codec
+	packed, err := k.Compress(nil, long, wire.Zstd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range 32 {
+		c := dial(t, addr)
+		all.Go(func() {
+			sent := [][]byte{long, packed}[i%2]
+			if _, err := c.Write(sent); err != nil {
+				t.Error(err)
+				return
+			}
+			reply, h, err := wire.Read(c, nil, wire.MaxMessageSize)
+			if err != nil || i%2 == 0 && len(reply) < 8<<20 || i%2 == 1 && h.OpCode != wire.OpCompressed {
+				t.Errorf("got %d bytes of %s, %v", len(reply), h.OpCode, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -71,7 +71,8 @@ func newMongocryptd() *cobra.Command {
 
   # let drivers start it
   ln -s "$(command -v fieldcrypt)" /usr/local/bin/mongocryptd`,
-		DisableFlagParsing: true, // switches of mongod that are not known here must pass
+		DisableFlagParsing:    true, // switches of mongod that are not known here must pass
+		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			known, ignored, err := sortSwitches(cmd.Flags(), args)
 			if err != nil {

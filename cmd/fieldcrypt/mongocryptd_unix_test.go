@@ -63,6 +63,48 @@ func TestMongocryptdSignals(t *testing.T) {
 	}
 }
 
+// Of several that drivers start at the same moment, one stays and the others leave without an error.
+func TestMongocryptdRace(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := address{network: "tcp", at: l.Addr().String()}
+	_, port, _ := net.SplitHostPort(a.at)
+	l.Close()
+	pid := filepath.Join(t.TempDir(), "pid")
+	const racers = 5
+	ended := make(chan error, racers)
+	processes := map[int]*os.Process{}
+	for range racers {
+		p := exec.Command(os.Args[0], "mongocryptd", "--port", port, "--pidfilepath", pid, "--idleShutdownTimeoutSecs=0")
+		p.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = p.Process.Kill() }) // has ended already if the test passed
+		processes[p.Process.Pid] = p.Process
+		go func() { ended <- p.Wait() }()
+	}
+	for range racers - 1 {
+		if err := <-ended; err != nil {
+			t.Errorf("a loser: %v", err)
+		}
+	}
+	if !answersInTime(a) {
+		t.Error("nobody answers")
+	}
+	text, _ := os.ReadFile(pid)
+	winner, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	if processes[winner] == nil {
+		t.Fatalf("pid file: %q", text)
+	}
+	_ = processes[winner].Signal(syscall.SIGTERM)
+	if err := <-ended; err != nil {
+		t.Errorf("the winner: %v", err)
+	}
+}
+
 // A daemon whose log nobody reads any more goes on, and so does one without standard streams.
 func TestMongocryptdWithoutStreams(t *testing.T) {
 	read, write, err := os.Pipe()
