@@ -74,7 +74,7 @@ func newMongocryptd() *cobra.Command {
 		DisableFlagParsing:    true, // switches of mongod that are not known here must pass
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			known, ignored, err := sortSwitches(cmd.Flags(), args)
+			known, ignored, err := sortSwitches(cmd, args)
 			if err != nil {
 				return err
 			}
@@ -97,7 +97,7 @@ func newMongocryptd() *cobra.Command {
 func (f *mongocryptdFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	f.listenFlags.register(flags)
+	f.listenFlags.register(cmd)
 	flags.IntVar(&f.idle, "idleShutdownTimeoutSecs", 60, "end after so many `SECONDS` without a message; 0: never")
 	flags.StringVar(&f.pidFile, "pidfilepath", "", "`FILE` that gets the process id, and is removed at the end")
 	flags.StringVar(&f.logFile, "logpath", "", "`FILE` to which the log is appended; default standard error")

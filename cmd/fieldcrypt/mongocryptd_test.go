@@ -69,7 +69,7 @@ func TestSwitches(t *testing.T) {
 		{args: "-", wrong: "another argument"},
 		{args: `--{"find":"SENTINEL"}`, ignored: "--?"},
 	} {
-		known, ignored, err := sortSwitches(newMongocryptd().Flags(), strings.Fields(tt.args))
+		known, ignored, err := sortSwitches(newMongocryptd(), strings.Fields(tt.args))
 		if tt.wrong != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.wrong) || strings.Contains(err.Error(), "SENTINEL") {
 				t.Errorf("%s: got %v, want %q", tt.args, err, tt.wrong)

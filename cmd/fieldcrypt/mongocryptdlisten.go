@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/fieldcrypt/fieldcrypt/wire"
@@ -30,7 +30,8 @@ type listenFlags struct {
 	socket, socketPrefix string
 }
 
-func (f *listenFlags) register(flags *pflag.FlagSet) {
+func (f *listenFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.IntVar(&f.port, "port", 27020, "TCP `PORT`; 0: any that is free")
 	flags.StringSliceVar(&f.bind, "bind", []string{"localhost"}, "`ADDRESSES` to listen at, with commas between them")
 	flags.StringSliceVar(&f.bind, "bind_ip", []string{"localhost"}, "the same")

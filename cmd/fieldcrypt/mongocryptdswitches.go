@@ -3,7 +3,7 @@ package main
 import (
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 )
 
 // refusedSwitches are those of mongod that ask for a protection which is not there: to ignore them would be a lie. A name here stands for
@@ -16,17 +16,17 @@ var refusedSwitches = []struct{ prefix, wrong string }{
 	{"clusterAuthMode", "there is no authentication"},
 }
 
-// sortSwitches splits a command line into what flags knows and the names of switches that it does not.
-func sortSwitches(flags *pflag.FlagSet, args []string) (known, ignored []string, err error) {
+// sortSwitches splits a command line into what cmd has flags for and the names of switches for which it has none.
+func sortSwitches(cmd *cobra.Command, args []string) (known, ignored []string, err error) {
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
 		name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		flag := lookUp(flags, arg, name)
+		isKnown, takesValue := lookUp(cmd, arg, name)
 		switch {
 		case !strings.HasPrefix(arg, "-") || name == "":
 			return nil, nil, badUsage("", "%s takes switches only, got another argument", mongocryptdName)
-		case flag == nil:
+		case !isKnown:
 			if err := refuseSwitch(arg, name); err != nil {
 				return nil, nil, err
 			}
@@ -36,7 +36,7 @@ func sortSwitches(flags *pflag.FlagSet, args []string) (known, ignored []string,
 			}
 		default:
 			known = append(known, arg)
-			if takesValue := flag.NoOptDefVal == ""; takesValue && !hasValue && len(args) > 0 {
+			if takesValue && !hasValue && len(args) > 0 {
 				known, args = append(known, args[0]), args[1:]
 			}
 		}
@@ -45,14 +45,14 @@ func sortSwitches(flags *pflag.FlagSet, args []string) (known, ignored []string,
 }
 
 // lookUp finds --name, or -n with n one letter that may be repeated, as in -vvv.
-func lookUp(flags *pflag.FlagSet, arg, name string) *pflag.Flag {
-	switch {
-	case strings.HasPrefix(arg, "--"):
-		return flags.Lookup(name)
-	case name != "" && strings.Trim(name, name[:1]) == "":
-		return flags.ShorthandLookup(name[:1])
+func lookUp(cmd *cobra.Command, arg, name string) (isKnown, takesValue bool) {
+	flag := cmd.Flags().Lookup(name)
+	if !strings.HasPrefix(arg, "--") {
+		if flag = nil; name != "" && strings.Trim(name, name[:1]) == "" {
+			flag = cmd.Flags().ShorthandLookup(name[:1])
+		}
 	}
-	return nil
+	return flag != nil, flag != nil && flag.NoOptDefVal == ""
 }
 
 func refuseSwitch(arg, name string) error {
