@@ -1,0 +1,5 @@
+//go:build !race
+
+package cryptd_test
+
+const raceDetector = false
