@@ -131,6 +131,12 @@ func (s *Server) HTTPClient() *http.Client { return s.client }
 // RootCAs returns the authority that the server's certificates are from.
 func (s *Server) RootCAs() *x509.CertPool { return s.ca.Pool() }
 
+// Addr returns the address that the server listens on, for programs that cannot use its client.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// AuthorityPEM returns the certificate of that authority, for them too.
+func (s *Server) AuthorityPEM() []byte { return s.ca.PEM() }
+
 // Calls returns the requests so far whose signatures were good.
 func (s *Server) Calls() []Call {
 	s.mu.Lock()

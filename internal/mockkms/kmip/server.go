@@ -61,6 +61,7 @@ type Answer struct {
 // Server is a running mock.
 type Server struct {
 	options  Options
+	ca       *ca.CA
 	listener net.Listener
 	client   *tls.Config
 	executor *kmipserver.BatchExecutor
@@ -80,11 +81,11 @@ func Run(ctx context.Context, o Options) (*Server, error) {
 	if o.Secrets == nil {
 		o.Secrets = map[string][]byte{SpecSecretID: SpecSecret()}
 	}
-	s := &Server{options: o, objects: newObjects(o), conns: map[net.Conn]struct{}{}}
 	authority, err := ca.New()
 	if err != nil {
 		return nil, err
 	}
+	s := &Server{options: o, ca: authority, objects: newObjects(o), conns: map[net.Conn]struct{}{}}
 	serverCert, err := authority.Server("127.0.0.1")
 	if err != nil {
 		return nil, err
@@ -121,6 +122,9 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // ClientTLS returns options with the server's authority and a client certificate that the server accepts.
 func (s *Server) ClientTLS() *tls.Config { return s.client.Clone() }
+
+// AuthorityPEM returns the certificate of the server's authority, for programs that are not in Go.
+func (s *Server) AuthorityPEM() []byte { return s.ca.PEM() }
 
 // Calls returns the requests so far.
 func (s *Server) Calls() []Call {
