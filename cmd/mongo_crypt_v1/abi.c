@@ -61,7 +61,7 @@ static int usable(mongo_crypt_v1_status *status) {
     }
     set(status, MONGO_CRYPT_V1_ERROR_UNKNOWN,
         "this process was forked from one that had the library loaded, in which it cannot work; "
-        "make the client after the fork, in the child, or use the daemon (fieldcrypt mongocryptd) and mongocryptdURI");
+        "fork before the parent makes its first client, or use the daemon (fieldcrypt mongocryptd) and mongocryptdURI");
     return 0;
 }
 

@@ -10,6 +10,7 @@ import (
 // client is a driver; the folder of its name has its program.
 type client struct {
 	name    string
+	signs   string // "from " this, in the document that the program writes
 	ways    []way
 	refusal []string // what the exception for a refused query says
 }
@@ -20,9 +21,14 @@ var automatic = []way{spawned, running, library}
 var ours = []string{"Invalid match expression operator on encrypted field", "the server sees ciphertext only: use $eq, $ne, $in or $nin"}
 
 var clients = []client{
-	{"python", automatic, ours},
-	{"node", automatic, ours},
-	{"mongosh", []way{none}, []string{"Automatic encryption is only available with Atlas and MongoDB Enterprise"}},
+	{"python", "python", automatic, ours},
+	{"node", "node", automatic, ours},
+	{"java", "java", automatic, ours},
+	{"go", "go", automatic, ours},
+	{"go-debian", "go", automatic, ours}, // the same program, with an older driver and libmongocrypt
+	{"c", "c", automatic, ours},
+	{"php", "php", automatic, ours},
+	{"mongosh", "mongosh", []way{none}, []string{"Automatic encryption is only available with Atlas and MongoDB Enterprise"}},
 }
 
 // TestClients runs each client's program in each way, and checks the program's words against what is stored and what this module reads and writes.
@@ -42,7 +48,7 @@ func (c client) test(t *testing.T, w way) {
 		for _, k := range services(t) {
 			t.Run(s.name+"/"+k.name, func(t *testing.T) {
 				e := startEngine(t, s.uri, k)
-				theirs, mine := e.employee("from "+c.name), e.employee("from fieldcrypt")
+				theirs, mine := e.employee("from "+c.signs), e.employee("from fieldcrypt")
 				e.insert(t, mine)
 				words := run(t, c.name, slices.Concat(environment, k.environment, e.environment()))
 				words.check(t, "inserted")
