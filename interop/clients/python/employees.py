@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from uuid import UUID
 
 from bson import json_util
 from pymongo.errors import EncryptionError
@@ -39,6 +38,8 @@ def say(step, **rest):
 kms_providers, kms_tls_options = kms()
 
 # docs: begin
+from uuid import UUID
+
 from bson.binary import Binary
 from pymongo import MongoClient
 from pymongo.encryption import Algorithm
