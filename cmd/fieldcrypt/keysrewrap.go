@@ -30,8 +30,8 @@ func newKeysRewrap() *cobra.Command {
 		Short: "Wrap data keys anew, under the same or another master key",
 		Long: `rewrap unwraps data keys and wraps them again: under their present master key,
 in the version that now wraps, which is how they follow its rotation inside the
-KMS, or under the one of --provider and --master-key. The data keys do not change, so no data needs to be
-encrypted again.
+KMS, or under the one of --provider and --master-key. The data keys do not
+change, so no data needs to be encrypted again.
 
 Each new wrapping is proven before the old one is replaced, and a key that
 somebody else rewraps meanwhile is left alone. Keys are written in batches.
