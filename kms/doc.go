@@ -15,6 +15,10 @@
 // the KMS, not that of the tunnel. A dialler that fails is an *Error like any other failure to reach the KMS; one that hangs holds up nobody
 // beyond the deadline.
 //
+// Where a KMS is stands in the masterKey of each data key, which whoever can write to the key vault can change. So the Types for aws, azure, gcp and kmip send
+// requests to the KMS's own hosts and to loopback addresses only, and to those that their field Endpoints adds; a master key, stored or given,
+// that names any other is an error that wraps ErrForeignEndpoint. A vault's master key names no host.
+//
 // A nil HTTPClient takes an HTTP proxy from the environment: HTTPS_PROXY, but for hosts that NO_PROXY lists. An http.Transport does it if its
 // Proxy is http.ProxyFromEnvironment. KMIP is no HTTP: the environment says nothing about the way to it.
 //

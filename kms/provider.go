@@ -55,5 +55,9 @@ type Type interface {
 // Retrying will not help. A wrong master key or a damaged wrapped key is not this.
 var ErrDenied = errors.New("access denied by the kms")
 
+// ErrForeignEndpoint is wrapped by the error for a master key, stored or given, whose endpoint is a host that is neither the KMS's own nor allowed by the
+// Type's Endpoints: nothing is sent there. It is no denial: whoever can write to the key vault may have named the host.
+var ErrForeignEndpoint = errors.New("endpoint is not allowed")
+
 // ErrNotConfigured is wrapped by the error for a provider that is not among the configured ones.
 var ErrNotConfigured = errors.New("kms provider is not configured")

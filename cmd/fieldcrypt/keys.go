@@ -67,6 +67,11 @@ change the file at all, or it is refused. For a {$file: …} that age has encryp
 with a passphrase, such as one from generate-local --passphrase, the passphrase
 is asked for at the terminal.
 
+A data key says where its master key is. Requests go to the KMS's own hosts
+only, to this machine and, for KMIP, to the endpoint in the file: who can write
+to the key vault could otherwise have them sent to a host of theirs. Name other
+hosts that are yours with --kms-endpoint HOST, *.DOMAIN for all below a domain.
+
 ` + keysExitCodes,
 		Example: `  export FIELDCRYPT_URI='mongodb://admin:…@db.example.org/?tls=true'
   fieldcrypt keys ensure-vault --key-vault encryption.__keyVault
@@ -99,6 +104,7 @@ func runSubcommand(cmd *cobra.Command, args []string) error {
 // keysFlags are the flags that the commands of keys share.
 type keysFlags struct {
 	uri, keyVault, providers string
+	endpoints                []string
 	asJSON, quiet, yes       bool
 }
 
@@ -112,10 +118,13 @@ func (f *keysFlags) register(cmd *cobra.Command) {
 	noCompletion(cmd, "uri", "key-vault")
 }
 
-// registerKMS adds the flag of commands that ask a KMS.
+// registerKMS adds the flags of commands that ask a KMS.
 func (f *keysFlags) registerKMS(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.providers, "kms-providers", "", "`FILE` that tells how the KMSs are reached")
 	_ = cmd.MarkFlagFilename("kms-providers", "json", "yaml", "yml") // fails for unknown flags only
+	cmd.Flags().StringArrayVar(&f.endpoints, "kms-endpoint", nil,
+		"`HOST[:PORT]` or *.DOMAIN that master keys may name besides the KMSs' own hosts; may be given several times")
+	noCompletion(cmd, "kms-endpoint")
 }
 
 // registerYes adds the flag of commands that ask before they destroy or change something.

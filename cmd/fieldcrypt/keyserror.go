@@ -113,6 +113,8 @@ func keysHint(err error) string {
 		return ""
 	case errors.Is(err, kms.ErrDenied):
 		return "the KMS refuses these credentials, or the master key is disabled: check its permissions to encrypt and decrypt"
+	case errors.Is(err, kms.ErrForeignEndpoint):
+		return "if the host is yours, allow it with --kms-endpoint; if not, somebody has changed the data key in the key vault"
 	case errors.Is(err, kms.ErrNotConfigured):
 		return "add the provider to the file of --kms-providers"
 	case errors.As(err, &asked) && asked.Temporary():

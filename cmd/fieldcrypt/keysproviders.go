@@ -13,6 +13,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/fieldcrypt/fieldcrypt/internal/kmsconfig"
 	"github.com/fieldcrypt/fieldcrypt/kms"
 	"github.com/fieldcrypt/fieldcrypt/kms/aws"
 	"github.com/fieldcrypt/fieldcrypt/kms/azure"
@@ -31,12 +32,21 @@ type kmsProviders struct {
 	secrets secrets
 }
 
-// types are the kinds of KMS that the program knows besides local.
-func (p *kmsProviders) types() []kms.Type {
+// types are the kinds of KMS that the program knows besides local; endpoints are the hosts that master keys may name besides the KMSs' own.
+func (p *kmsProviders) types(endpoints []string) []kms.Type {
 	return []kms.Type{
-		aws.Type{TLS: p.tlsOf("aws")}, azure.Type{TLS: p.tlsOf("azure")}, gcp.Type{TLS: p.tlsOf("gcp")},
-		kmip.Type{TLS: p.tlsOf("kmip")}, vault.Type{TLS: p.tlsOf("vault")},
+		aws.Type{TLS: p.tlsOf("aws"), Endpoints: endpoints}, azure.Type{TLS: p.tlsOf("azure"), Endpoints: endpoints},
+		gcp.Type{TLS: p.tlsOf("gcp"), Endpoints: endpoints}, kmip.Type{TLS: p.tlsOf("kmip"), Endpoints: endpoints},
+		vault.Type{TLS: p.tlsOf("vault")}, // its master keys name no host
 	}
+}
+
+// checkEndpoints is for --kms-endpoint, whatever KMS is asked.
+func checkEndpoints(endpoints []string) error {
+	if _, err := kmsconfig.NewHosts("", "", nil, endpoints); err != nil {
+		return badUsage("such as --kms-endpoint kms.example.org:8443", "--kms-endpoint: expected HOST[:PORT] or *.DOMAIN[:PORT]")
+	}
+	return nil
 }
 
 func (p *kmsProviders) tlsOf(kind string) map[string]*tls.Config {

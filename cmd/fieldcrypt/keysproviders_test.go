@@ -50,7 +50,7 @@ func TestProviders(t *testing.T) {
 	if diff := cmp.Diff(secrets{"from-the-environment", "from-the-environment", "from-the-environment", "from a file"}, p.secrets); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := kms.Open(p.config, append(p.types(), local.Type{})...); err != nil {
+	if _, err := kms.Open(p.config, append(p.types(nil), local.Type{})...); err != nil {
 		t.Error(err)
 	}
 }

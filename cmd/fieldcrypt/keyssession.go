@@ -75,12 +75,15 @@ func (s *keysSession) open(ctx context.Context, cmd *cobra.Command, uri string, 
 		if f.providers == "" {
 			return badUsage(`"fieldcrypt help keys" tells how it is written`, "--kms-providers: expected a file")
 		}
+		if err := checkEndpoints(f.endpoints); err != nil {
+			return err
+		}
 		var err error
 		if s.providers, err = readProviders(ctx, f.providers); err != nil {
 			return err
 		}
 		*hidden = append(*hidden, s.providers.secrets...)
-		opts.KmsProviders, opts.KmsTypes = s.providers.config, s.providers.types()
+		opts.KmsProviders, opts.KmsTypes = s.providers.config, s.providers.types(f.endpoints)
 	}
 	return s.connect(uri, opts)
 }

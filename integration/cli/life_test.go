@@ -178,3 +178,17 @@ func TestErrors(t *testing.T) {
 		u.fails(t, 1, "hint: is the server running", append(args, "--uri", down)...)
 	}
 }
+
+// A master key names a host that is nobody's yet: only who is told to goes there.
+func TestForeignEndpoint(t *testing.T) {
+	u := newUser(t, nil)
+	u.write(t, "kms.json", `{"kmip": {"endpoint": "127.0.0.1:1"}}`)
+	create := []string{"create", "--master-key", `{"endpoint": "kms.example.invalid"}`}
+	u.fails(t, 1, "hint: if the host is yours, allow it with --kms-endpoint", create...)
+	for _, allowed := range []string{"kms.example.invalid", "*.example.invalid:5696"} {
+		_, _, stderr := u.run(t, append(create, "--kms-endpoint", "kms.example.org", "--kms-endpoint", allowed)...)
+		if !strings.Contains(stderr, `at "kms.example.invalid:5696"`) { // there it was looked for
+			t.Errorf("%s: got %s", allowed, stderr)
+		}
+	}
+}

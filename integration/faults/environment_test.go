@@ -18,13 +18,14 @@ import (
 	kmsvault "github.com/fieldcrypt/fieldcrypt/kms/vault"
 )
 
+// here are the hosts that master keys name besides the services' own.
+var here = []string{"kms.example.invalid"}
+
 // web is every KMS that is reached by HTTP, without an HTTPClient.
 var web = map[string]func(options map[string]*tls.Config) kms.Type{
-	"aws": func(options map[string]*tls.Config) kms.Type { return kmsaws.Type{TLS: options} },
-	"azure": func(options map[string]*tls.Config) kms.Type {
-		return kmsazure.Type{TLS: options, VaultDomains: []string{"example.invalid"}}
-	},
-	"gcp":   func(options map[string]*tls.Config) kms.Type { return kmsgcp.Type{TLS: options} },
+	"aws":   func(options map[string]*tls.Config) kms.Type { return kmsaws.Type{TLS: options, Endpoints: here} },
+	"azure": func(options map[string]*tls.Config) kms.Type { return kmsazure.Type{TLS: options, Endpoints: here} },
+	"gcp":   func(options map[string]*tls.Config) kms.Type { return kmsgcp.Type{TLS: options, Endpoints: here} },
 	"vault": func(options map[string]*tls.Config) kms.Type { return kmsvault.Type{TLS: options} },
 }
 

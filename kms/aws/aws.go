@@ -8,8 +8,13 @@
 //
 // The service is reached at the public endpoint of the master key's region, or at masterKey.endpoint: the DNS name of a VPC endpoint
 // (vpce-….kms.us-east-1.vpce.amazonaws.com), or whatever else speaks for the service, always by TLS that is verified against that name. A VPC endpoint
-// with private DNS names, which is AWS's default, needs no masterKey.endpoint. Whoever can write to the key vault can name an endpoint: requests to it
-// are signed for masterKey.region, never hold the secret access key, but do hold the session token of temporary credentials.
+// with private DNS names, which is AWS's default, needs no masterKey.endpoint.
+//
+// Whoever can write to the key vault can name an endpoint, and a host of theirs could answer with a data key that they know. So an endpoint, stored or given,
+// must be one of AWS's own for KMS (kms and kms-fips of a region, in the domains of AWS's partitions, and their VPC endpoints), a loopback
+// address, or one of Type.Endpoints; any other is an error that wraps kms.ErrForeignEndpoint, and nothing is sent. Who writes there can also name a key
+// of an AWS account of theirs whose key policy lets yours use it: let the IAM policy of the credentials allow kms:Encrypt and kms:Decrypt on the ARNs of
+// your keys, never on "*".
 //
 // # Rotation
 //
@@ -78,6 +83,10 @@ type Type struct {
 	FIPS      sdk.FIPSEndpointState
 	DualStack sdk.DualStackEndpointState
 
+	// Endpoints are those that a master key may name besides AWS's own for KMS and this machine's loopback addresses: host[:port] or *.domain[:port]
+	// for all hosts below a domain, any port where none is given.
+	Endpoints []string
+
 	now func() time.Time // nil is time.Now
 }
 
@@ -99,6 +108,9 @@ func (t Type) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
 		id: id.String(), http: client, failover: slices.Clone(t.FailoverRegions),
 		settings: &settings{fips: t.FIPS, dualStack: t.DualStack},
 		clients:  map[place]*awskms.Client{},
+	}
+	if p.hosts, err = kmsconfig.NewHosts("aws masterKey", "an endpoint of AWS KMS", isAWS, t.Endpoints); err != nil {
+		return nil, err
 	}
 	p.credentials, err = t.credentials(id, config, p.settings)
 	if err != nil {

@@ -103,7 +103,7 @@ func TestRoundTrip(t *testing.T) {
 		"alias": {"aws", mock.Access(), doc(t, "region", "us-east-1", "key", "alias/a"),
 			`{"region": "us-east-1","key": "alias/a"}`, "kms.us-east-1.amazonaws.com", ""},
 	} {
-		p := open(t, aws.Type{HTTPClient: s.HTTPClient()}, tt.id, static(tt.credentials))
+		p := open(t, aws.Type{HTTPClient: s.HTTPClient(), Endpoints: []string{"kms.example.org"}}, tt.id, static(tt.credentials))
 		w, err := p.WrapKey(t.Context(), tt.masterKey, dataKey())
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -85,7 +85,7 @@ func TestUnwrapErrors(t *testing.T) {
 				if tt.endpoint != "" {
 					fields = append(fields, "endpoint", tt.endpoint)
 				}
-				p := open(t, aws.Type{HTTPClient: s.HTTPClient()}, "aws:prod", static(credentials))
+				p := open(t, aws.Type{HTTPClient: s.HTTPClient(), Endpoints: []string{"kms.example.net"}}, "aws:prod", static(credentials))
 				got, err := p.UnwrapKey(t.Context(), doc(t, fields...), w.KeyMaterial)
 				var e *kms.Error
 				if got != nil || !errors.As(err, &e) {

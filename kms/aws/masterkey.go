@@ -36,6 +36,8 @@ func parseMasterKey(doc bson.Raw, stored bool) (m masterKey, err error) {
 	}
 	if m.endpoint != "" {
 		m.url, err = kmsconfig.Endpoint(m.endpoint, "aws masterKey")
+	} else if !regionName.MatchString(m.region) {
+		err = fmt.Errorf("aws masterKey: region %.64q is not the name of a region of AWS, such as us-east-1, and there is no endpoint", m.region)
 	}
 	return m, err
 }

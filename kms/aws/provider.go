@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/fieldcrypt/fieldcrypt/internal/kmsconfig"
 	"github.com/fieldcrypt/fieldcrypt/kms"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -18,6 +20,7 @@ import (
 // provider calls the KMS under one set of credentials.
 type provider struct {
 	id          string
+	hosts       *kmsconfig.Hosts
 	http        *http.Client
 	credentials sdk.CredentialsProviderFunc // a func, of which fmt prints an address only, whatever the verb
 	settings    *settings
@@ -36,7 +39,7 @@ const maxClients = 64
 
 // WrapKey encrypts a data key of 96 bytes. Errors of the KMS and of the way to it are of type *kms.Error.
 func (p *provider) WrapKey(ctx context.Context, doc bson.Raw, dataKey []byte) (kms.Wrapped, error) {
-	m, err := parseMasterKey(doc, false)
+	m, err := p.parse(doc, false)
 	if err != nil {
 		return kms.Wrapped{}, err
 	}
@@ -69,7 +72,7 @@ func (p *provider) UnwrapKey(ctx context.Context, doc bson.Raw, keyMaterial []by
 
 // decrypt returns the ARN of the key that was used besides.
 func (p *provider) decrypt(ctx context.Context, doc bson.Raw, keyMaterial []byte) (dataKey []byte, used string, err error) {
-	m, err := parseMasterKey(doc, true)
+	m, err := p.parse(doc, true)
 	if err != nil {
 		return nil, "", err
 	}
@@ -95,6 +98,14 @@ func (p *provider) decrypt(ctx context.Context, doc bson.Raw, keyMaterial []byte
 		return nil, "", err
 	}
 	return dataKey, used, nil
+}
+
+func (p *provider) parse(doc bson.Raw, stored bool) (masterKey, error) {
+	m, err := parseMasterKey(doc, stored)
+	if err == nil && m.endpoint != "" {
+		err = p.hosts.Check(m.endpoint, strings.TrimPrefix(m.url, "https://"), "443")
+	}
+	return m, err
 }
 
 // client returns the SDK's client for the key's place.

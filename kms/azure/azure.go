@@ -14,6 +14,13 @@
 // A check of the key vault finds the data keys whose keyVersion is not the key's latest if the credentials may get the key, which gives
 // its public half; otherwise it says that it could not tell. One without keyVersion is either wrapped under the latest, or cannot be unwrapped.
 //
+// # Endpoints
+//
+// Whoever can write to the key vault can name a vault: requests carry an access token, and a host of theirs could answer with a data key that they know. So
+// the vault of a master key, stored or given, must be right below a domain of Azure's clouds, on a loopback address, or one of Type.Endpoints; any other is an
+// error that wraps kms.ErrForeignEndpoint, and nothing is sent. Who writes there can also name a vault in Azure that they have and that lets your identity
+// in: let the network reach your vaults only (private endpoints, a firewall), and the identity use your keys only.
+//
 // The Azure SDK holds credentials as strings and copies request bodies: they cannot be wiped from memory.
 package azure
 
@@ -44,8 +51,8 @@ var (
 // one of AZURE_CLIENT_ID if that is set. Developer tools such as the Azure CLI are not asked. The variables are read by Open.
 //
 // The master key is {keyVaultEndpoint, keyName, keyVersion?}: host[:port] of the vault, always by TLS, and the key in it; without keyVersion the latest.
-// Access tokens are asked for the domain that the vault is in, such as vault.azure.net or managedhsm.usgovcloudapi.net, so a token is of no
-// use to a host elsewhere. The zero value is ready to use.
+// Access tokens are asked for the domain that the vault is in, such as vault.azure.net or managedhsm.usgovcloudapi.net, and go to no vault
+// outside of Azure's domains and Endpoints. The zero value is ready to use.
 type Type struct {
 	// HTTPClient sends all requests; nil is one of the package's own, which takes the proxy from the environment, but for the host's own metadata
 	// service. Redirects are never followed.
@@ -54,9 +61,9 @@ type Type struct {
 	// authorities and client certificates. It replaces those of HTTPClient, whose Transport must then be nil or an *http.Transport. Options that
 	// switch verification off or allow less than TLS 1.2 are refused.
 	TLS map[string]*tls.Config
-	// VaultDomains are domains, such as "vault.example.org", of vaults to which a given accessToken may go, besides those of Azure's clouds. Whoever can
-	// write to the key vault names the vault, and nobody but its giver knows what an access token is good for. Other credentials need no such list.
-	VaultDomains []string
+	// Endpoints are the vaults that a master key may name besides those in the domains of Azure's clouds and this machine's loopback addresses:
+	// host[:port] or *.domain[:port] for all hosts below a domain, any port where none is given.
+	Endpoints []string
 }
 
 // Name returns "azure".
@@ -70,7 +77,10 @@ func (t Type) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
 	}
 	options := azcore.ClientOptions{Transport: &transport{client}, Retry: policy.RetryOptions{MaxRetries: -1}} // the provider itself asks again
 	p := &provider{id: id.String(), clients: map[string]*azkeys.Client{}}
-	if p.token, err = openCredentials(id, config, options, t.VaultDomains); err != nil {
+	if p.hosts, err = kmsconfig.NewHosts("azure masterKey", "a vault of Azure's", isAzure, t.Endpoints); err != nil {
+		return nil, err
+	}
+	if p.token, err = openCredentials(id, config, options); err != nil {
 		return nil, err
 	}
 	options.PerRetryPolicies = []policy.Policy{challenge{}}

@@ -130,7 +130,7 @@ func TestRoundTrip(t *testing.T) {
 			if tt.identity != "" {
 				fields["identityPlatformEndpoint"] = tt.identity
 			}
-			p := open(t, azure.Type{HTTPClient: s.HTTPClient()}, tt.id, fields)
+			p := open(t, azure.Type{HTTPClient: s.HTTPClient(), Endpoints: []string{"*.vault.example.org"}}, tt.id, fields)
 			w := wrap(t, p, doc(t, "keyName", mock.KeyName, "keyVaultEndpoint", tt.endpoint))
 			want := `{"keyVaultEndpoint": "` + tt.endpoint + `","keyName": "` + mock.KeyName + `","keyVersion": "` + mock.VersionID(0) + `"}`
 			if diff := cmp.Diff(want, w.MasterKey.String()); diff != "" {

@@ -49,7 +49,7 @@ func serve(t *testing.T, o mock.Options) (*mock.Server, azure.Type) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, azure.Type{HTTPClient: &http.Client{Transport: direct{s}}}
+	return s, azure.Type{HTTPClient: &http.Client{Transport: direct{s}}, Endpoints: []string{"*.example.org"}}
 }
 
 // A data key is unwrapped every ten minutes for three and a half hours, with tokens that the vault takes for one: the SDKs, their caches

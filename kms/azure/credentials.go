@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -24,7 +23,7 @@ type tokenFunc func(ctx context.Context, domain string) (azcore.AccessToken, err
 // entry is a kmsProviders entry.
 type entry struct{ accessToken, tenantID, clientID, clientSecret, identityPlatformEndpoint string }
 
-func openCredentials(id kms.ID, config bson.Raw, options azcore.ClientOptions, domains []string) (tokenFunc, error) {
+func openCredentials(id kms.ID, config bson.Raw, options azcore.ClientOptions) (tokenFunc, error) {
 	var e entry
 	err := kmsconfig.Read(config, "azure kmsProviders entry", []kmsconfig.Field{
 		{Name: "accessToken", Text: &e.accessToken},
@@ -40,7 +39,7 @@ func openCredentials(id kms.ID, config bson.Raw, options azcore.ClientOptions, d
 	case err != nil:
 		return nil, err
 	case e.accessToken != "":
-		return static(e.accessToken, slices.Concat(azureDomains(), domains)), nil
+		return static(e.accessToken), nil
 	}
 	var credential azcore.TokenCredential
 	if e.clientSecret != "" {
@@ -104,20 +103,9 @@ func fromEnvironment(options azcore.ClientOptions) (azcore.TokenCredential, erro
 	return azidentity.NewManagedIdentityCredential(o)
 }
 
-// azureDomains are the domains of the vaults and managed HSMs of Azure's clouds.
-func azureDomains() []string {
-	return []string{
-		"vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net", "vault.microsoftazure.de",
-		"managedhsm.azure.net", "managedhsm.azure.cn", "managedhsm.usgovcloudapi.net",
-	}
-}
-
 // static gives the same token always, whatever has become of it.
-func static(token string, domains []string) tokenFunc {
-	return func(_ context.Context, domain string) (azcore.AccessToken, error) {
-		if !slices.Contains(domains, domain) {
-			return azcore.AccessToken{}, fmt.Errorf("the given accessToken is not for vaults in %.200q, which is not a domain of Azure's: see VaultDomains", domain)
-		}
+func static(token string) tokenFunc {
+	return func(context.Context, string) (azcore.AccessToken, error) {
 		return azcore.AccessToken{Token: token, ExpiresOn: time.Now().Add(time.Hour)}, nil
 	}
 }

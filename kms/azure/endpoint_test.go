@@ -30,17 +30,15 @@ func TestHostDoesNotExist(t *testing.T) {
 	fields["identityPlatformEndpoint"] = "doesnotexist.invalid:443"
 	for want, tt := range map[string]struct {
 		fields  map[string]any
-		typ     azure.Type
 		message string
 	}{
-		"doesnotexist.invalid:443": {fields, azure.Type{}, `getting an access token from "doesnotexist.invalid:443": lookup doesnotexist.invalid: no such host`},
-		"a.doesnotexist.invalid": {map[string]any{"accessToken": "CANARY"}, azure.Type{VaultDomains: []string{"doesnotexist.invalid"}},
-			"lookup a.doesnotexist.invalid: no such host"},
+		"doesnotexist.invalid:443": {fields, `getting an access token from "doesnotexist.invalid:443": lookup doesnotexist.invalid: no such host`},
+		"a.doesnotexist.invalid":   {map[string]any{"accessToken": "CANARY"}, "lookup a.doesnotexist.invalid: no such host"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			asked = nil
-			tt.typ.HTTPClient = client
-			_, err := open(t, tt.typ, "azure", tt.fields).WrapKey(t.Context(), at(t, "a.doesnotexist.invalid"), dataKey())
+			typ := azure.Type{HTTPClient: client, Endpoints: []string{"*.doesnotexist.invalid"}}
+			_, err := open(t, typ, "azure", tt.fields).WrapKey(t.Context(), at(t, "a.doesnotexist.invalid"), dataKey())
 			var e *kms.Error
 			if !errors.As(err, &e) || e.Message != tt.message || !e.Temporary() || e.Status != 0 {
 				t.Errorf("got %v", err)
@@ -104,22 +102,29 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// A given token goes to Azure's domains and to those that Type names, and to nobody whom a key vault document names.
-func TestWhereAGivenTokenGoes(t *testing.T) {
+// Tokens, given or not, go to vaults in Azure's domains, on this machine and among the Type's Endpoints, and to nobody else whom a key vault document names.
+func TestAllowedEndpoints(t *testing.T) {
+	asked := false
+	client := &http.Client{Transport: transportFunc(func(*http.Request) (*http.Response, error) {
+		asked = true
+		return nil, context.Canceled // not tried again
+	})}
 	for host, goes := range map[string]bool{
 		"a.vault.azure.net": true, "A.Vault.Azure.Net:443": true, "a.vault.azure.cn": true, "a.vault.usgovcloudapi.net": true,
-		"a.managedhsm.azure.net": true, "a.vault.example.org:8443": true,
+		"a.managedhsm.azure.net": true, "a.vault.example.org:8443": true, "127.0.0.1:8443": true,
 		"vault.azure.net": false, "vault.azure.net.example.org": false, "evilvault.azure.net": false, "a.b.vault.azure.net": false,
-		"a.example.org": false, "a.vault.example.net": false,
+		"a.example.org": false, "a.vault.example.net": false, "vault.example.org": false, "10.0.0.1": false,
 	} {
-		asked := false
-		client := &http.Client{Transport: transportFunc(func(*http.Request) (*http.Response, error) {
-			asked = true
-			return nil, context.Canceled // not tried again
-		})}
-		p := open(t, azure.Type{HTTPClient: client, VaultDomains: []string{"vault.example.org"}}, "azure", map[string]any{"accessToken": "token"})
-		if _, err := p.UnwrapKey(t.Context(), at(t, host), []byte{1}); err == nil || asked != goes {
-			t.Errorf("%s: asked %v, error %v", host, asked, err)
+		for _, fields := range []map[string]any{{"accessToken": "token"}, servicePrincipal()} {
+			p := open(t, azure.Type{HTTPClient: client, Endpoints: []string{"*.vault.example.org"}}, "azure", fields)
+			asked = false
+			_, unwrapErr := p.UnwrapKey(t.Context(), at(t, host), []byte{1})
+			_, wrapErr := p.WrapKey(t.Context(), at(t, host), dataKey())
+			for _, err := range []error{unwrapErr, wrapErr} {
+				if err == nil || errors.Is(err, kms.ErrForeignEndpoint) == goes || errors.Is(err, kms.ErrDenied) || asked != goes {
+					t.Errorf("%s: asked %v, error %v", host, asked, err)
+				}
+			}
 		}
 	}
 }

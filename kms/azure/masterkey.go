@@ -50,6 +50,17 @@ func parseMasterKey(doc bson.Raw, stored bool) (m masterKey, err error) {
 	return m, nil
 }
 
+// isAzure knows the vaults and managed HSMs of Azure's clouds.
+func isAzure(host, _ string) bool {
+	name, domain, _ := strings.Cut(host, ".")
+	switch domain {
+	case "vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net", "vault.microsoftazure.de",
+		"managedhsm.azure.net", "managedhsm.azure.cn", "managedhsm.usgovcloudapi.net":
+		return name != ""
+	}
+	return false
+}
+
 func hostname(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

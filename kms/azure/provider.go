@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/fieldcrypt/fieldcrypt/internal/kmsconfig"
 	"github.com/fieldcrypt/fieldcrypt/kms"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -17,6 +19,7 @@ import (
 // provider calls Key Vault under one set of credentials.
 type provider struct {
 	id        string
+	hosts     *kmsconfig.Hosts
 	token     tokenFunc
 	newClient func(url string) (*azkeys.Client, error)
 
@@ -31,7 +34,7 @@ const maxClients = 64
 // WrapKey encrypts a data key of 96 bytes with RSA-OAEP-256. The masterKey it returns has the keyVersion that was used. Errors of the KMS and of the
 // way to it are of type *kms.Error.
 func (p *provider) WrapKey(ctx context.Context, doc bson.Raw, dataKey []byte) (kms.Wrapped, error) {
-	m, err := parseMasterKey(doc, false)
+	m, err := p.parse(doc, false)
 	if err != nil {
 		return kms.Wrapped{}, err
 	}
@@ -58,7 +61,7 @@ func (p *provider) WrapKey(ctx context.Context, doc bson.Raw, dataKey []byte) (k
 // UnwrapKey decrypts what WrapKey, or any official driver, made: with the keyVersion of the masterKey, or without one with the latest, which is the one
 // that wrapped the data key only if the key has not been rotated since.
 func (p *provider) UnwrapKey(ctx context.Context, doc bson.Raw, keyMaterial []byte) ([]byte, error) {
-	m, err := parseMasterKey(doc, true)
+	m, err := p.parse(doc, true)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +77,14 @@ func (p *provider) UnwrapKey(ctx context.Context, doc bson.Raw, keyMaterial []by
 		return err
 	})
 	return out.Result, err
+}
+
+func (p *provider) parse(doc bson.Raw, stored bool) (masterKey, error) {
+	m, err := parseMasterKey(doc, stored)
+	if err == nil {
+		err = p.hosts.Check(m.endpoint, strings.TrimPrefix(m.url, "https://"), "443")
+	}
+	return m, err
 }
 
 func parameters(value []byte) azkeys.KeyOperationParameters {

@@ -24,7 +24,7 @@ func (p *provider) UnwrapKeyVersion(ctx context.Context, doc bson.Raw, keyMateri
 }
 
 func (p *provider) version(ctx context.Context, doc bson.Raw) kms.Version {
-	m, err := parseMasterKey(doc, true)
+	m, err := p.parse(doc, true)
 	if err != nil {
 		return kms.Version{Reason: err}
 	}

@@ -89,7 +89,7 @@ func TestUnwrapErrors(t *testing.T) {
 			if tt.endpoint != "" {
 				endpoint, fields = tt.endpoint, append(fields, "endpoint", tt.endpoint)
 			}
-			p := open(t, gcp.Type{HTTPClient: s.HTTPClient()}, "gcp:prod", map[string]any{"accessToken": token})
+			p := open(t, gcp.Type{HTTPClient: s.HTTPClient(), Endpoints: []string{"kms.example.net"}}, "gcp:prod", map[string]any{"accessToken": token})
 			got, err := p.UnwrapKey(t.Context(), doc(t, fields...), wrappedBy(t, s, key))
 			var e *kms.Error
 			if got != nil || !errors.As(err, &e) {

@@ -7,6 +7,11 @@
 // With a data key Cloud KMS says whether the key's primary version was used. One that is wrapped under another version is under an old one to a check
 // of the key vault, also where its masterKey asks for that version by keyVersion: it is then to be rewrapped under a master key without.
 //
+// Whoever can write to the key vault can name an endpoint: requests carry an access token, and a host of theirs could answer with a data key that they
+// know. So the endpoint of a master key, stored or given, must be below googleapis.com, a loopback address, or one of Type.Endpoints; any other is an
+// error that wraps kms.ErrForeignEndpoint, and nothing is sent. Who writes there can also name a key in a project of theirs that lets your account use it:
+// give the account its role on your keys only, and keep it to your projects by a principal access boundary or VPC Service Controls.
+//
 // What is sent and received carries CRC32C checksums, which both sides verify, as Google asks of clients. Google's client library copies request and
 // reply bodies and holds credentials as strings: they cannot be wiped from memory. Its debug log, which would print them, stays off whatever the
 // environment says.
@@ -46,8 +51,8 @@ type Type struct {
 	// TLS has options by provider id ("gcp", "gcp:prod"): certificate authorities and client certificates. It replaces those of HTTPClient,
 	// whose Transport must then be nil or an *http.Transport. Options that switch verification off or allow less than TLS 1.2 are refused.
 	TLS map[string]*tls.Config
-	// Endpoints, if not nil, are the only ones, each host[:port], that a master key may name. Requests carry an access token: whoever writes to
-	// the key vault could otherwise, as with the official drivers, have it sent to a host of theirs.
+	// Endpoints are those that a master key may name besides googleapis.com, the hosts below it and this machine's loopback addresses: host[:port]
+	// or *.domain[:port] for all hosts below a domain, any port where none is given.
 	Endpoints []string
 
 	metadata http.RoundTripper // for tests; nil asks directly
@@ -63,15 +68,8 @@ func (t Type) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
 		return nil, err
 	}
 	p := &provider{id: id.String(), http: client}
-	if t.Endpoints != nil {
-		p.allowed = map[string]bool{defaultEndpoint: true}
-	}
-	for _, endpoint := range t.Endpoints {
-		url, err := parseEndpoint(endpoint, "Endpoints")
-		if err != nil {
-			return nil, err
-		}
-		p.allowed[url] = true
+	if p.hosts, err = kmsconfig.NewHosts("gcp masterKey", "a host of Google's APIs", isGoogle, t.Endpoints); err != nil {
+		return nil, err
 	}
 	fetch, err := t.credentials(id, config, client)
 	if err != nil {

@@ -136,7 +136,7 @@ func TestRoundTrip(t *testing.T) {
 	} {
 		tt.options.Account = account()
 		s := run(t, tt.options)
-		p := open(t, gcp.Type{HTTPClient: s.HTTPClient()}, tt.id, tt.fields)
+		p := open(t, gcp.Type{HTTPClient: s.HTTPClient(), Endpoints: []string{"kms.example.org"}}, tt.id, tt.fields)
 		w, err := p.WrapKey(t.Context(), tt.masterKey, dataKey())
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

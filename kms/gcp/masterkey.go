@@ -65,6 +65,11 @@ func parseEndpoint(endpoint, what string) (string, error) {
 	return strings.ToLower(strings.TrimSuffix(u, ":443")), err
 }
 
+// isGoogle knows the public endpoints of Cloud KMS, the regional ones, and those of Private Service Connect.
+func isGoogle(host, _ string) bool {
+	return host == "googleapis.com" || strings.HasSuffix(host, ".googleapis.com")
+}
+
 // host is who is asked, for errors.
 func host(rawURL string) string {
 	u, err := url.Parse(rawURL)

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/api/option"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/fieldcrypt/fieldcrypt/internal/kmsconfig"
 	"github.com/fieldcrypt/fieldcrypt/kms"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -41,7 +42,7 @@ type provider struct {
 	id          string
 	http        *http.Client
 	credentials *cache
-	allowed     map[string]bool // URLs of endpoints; nil is any
+	hosts       *kmsconfig.Hosts
 }
 
 // WrapKey encrypts a data key of 96 bytes. Errors of the KMS and of the way to it are of type *kms.Error.
@@ -102,8 +103,8 @@ func (p *provider) decrypt(ctx context.Context, doc bson.Raw, keyMaterial []byte
 
 func (p *provider) parse(doc bson.Raw, stored bool) (masterKey, error) {
 	m, err := parseMasterKey(doc, stored)
-	if err == nil && p.allowed != nil && !p.allowed[m.url] {
-		return masterKey{}, fmt.Errorf("gcp masterKey: endpoint %.200q is not among the Endpoints that are allowed", m.endpoint)
+	if err == nil && m.endpoint != "" {
+		err = p.hosts.Check(m.endpoint, host(m.url), "443")
 	}
 	return m, err
 }

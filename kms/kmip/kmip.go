@@ -13,6 +13,11 @@
 //
 // A call whose context has no deadline ends after 10 seconds, as in the official Go driver.
 //
+// Whoever can write to the key vault can name a server, and one of theirs could answer with a secret that they know. So the endpoint of a master key,
+// stored or given, must be the provider's, a loopback address, or one of Type.Endpoints; any other is an error that wraps kms.ErrForeignEndpoint, and no
+// connection is made. Who writes there can also name another object of the same server: let the server show the client's certificate none but its
+// own objects.
+//
 // Here a key has no versions: the keyId of the masterKey names one object, and a server that rotates it makes another with an id of its own. A check of
 // the key vault therefore finds no old ones. To follow a rotation, rewrap under a master key with the new keyId, and before the old object is
 // deactivated or destroyed.
@@ -47,6 +52,9 @@ type Type struct {
 	// server's certificate must be for that host. Calls end with their context even if DialContext does not. The default, nil, connects directly,
 	// whatever HTTPS_PROXY says: that is for HTTP.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Endpoints are those that a master key may name besides the provider's own and this machine's loopback addresses: host[:port] or *.domain[:port] for
+	// all hosts below a domain, any port where none is given.
+	Endpoints []string
 }
 
 // Name returns "kmip".
@@ -63,7 +71,12 @@ func (t Type) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := address(p.endpoint); err != nil {
+	at, err := address(p.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	p.hosts, err = kmsconfig.NewHosts("kmip masterKey", "the provider's endpoint", isServer(at), t.Endpoints)
+	if err != nil {
 		return nil, err
 	}
 	return p, nil

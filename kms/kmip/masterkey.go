@@ -58,6 +58,11 @@ func address(endpoint string) (string, error) {
 	return net.JoinHostPort(u.Hostname(), port), nil
 }
 
+// isServer knows the server that the kmsProviders entry names.
+func isServer(at string) func(host, port string) bool {
+	return func(host, port string) bool { return strings.EqualFold(net.JoinHostPort(host, port), at) }
+}
+
 // document is what the key vault stores, but for the provider.
 func (m masterKey) document() bson.Raw {
 	doc, start := bsonraw.Begin(nil)

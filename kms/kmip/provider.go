@@ -18,6 +18,7 @@ import (
 type provider struct {
 	id       string
 	endpoint string
+	hosts    *kmsconfig.Hosts
 	dial     func(ctx context.Context, address string) (net.Conn, error)
 	idle     *idle
 }
@@ -25,7 +26,7 @@ type provider struct {
 // WrapKey encrypts a data key of 96 bytes. Without keyId it first makes a master key; if it then fails, the error names the new key, which
 // stays in the server. Errors of the server and of the way to it are of type *kms.Error.
 func (p *provider) WrapKey(ctx context.Context, doc bson.Raw, dataKey []byte) (w kms.Wrapped, err error) {
-	m, err := parseMasterKey(doc, false)
+	m, err := p.parse(doc, false)
 	if err != nil {
 		return kms.Wrapped{}, err
 	}
@@ -72,7 +73,7 @@ func wrapPlain(c *conn, m *masterKey, dataKey []byte) (_ []byte, err error) {
 // UnwrapKey decrypts what WrapKey, or any official driver, made. In the plain form the error wraps payload.ErrAuthentication for a key
 // that another master key wrapped or that somebody changed; the delegated form has no authentication of its own.
 func (p *provider) UnwrapKey(ctx context.Context, doc bson.Raw, keyMaterial []byte) (dataKey []byte, err error) {
-	m, err := parseMasterKey(doc, true)
+	m, err := p.parse(doc, true)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +103,15 @@ func (p *provider) UnwrapKey(ctx context.Context, doc bson.Raw, keyMaterial []by
 		return nil, fmt.Errorf("KMS provider `%s`: key %.200q: %w", p.id, m.keyID, err)
 	}
 	return dataKey, nil
+}
+
+func (p *provider) parse(doc bson.Raw, stored bool) (masterKey, error) {
+	m, err := parseMasterKey(doc, stored)
+	if err == nil && m.endpoint != "" {
+		at, _ := address(m.endpoint) // it was read before
+		err = p.hosts.Check(m.endpoint, at, defaultPort)
+	}
+	return m, err
 }
 
 // with runs do on a connection to the key's server; sent is what the requests carry and errors must not repeat. Without a key id do makes a key, and
