@@ -271,6 +271,30 @@ func TestTLSOptions(t *testing.T) {
 	}
 }
 
+// Driver specification, prose test 11, case of named providers: each has the options under its own id, and no others'.
+func TestTLSOptionsAreUsed(t *testing.T) {
+	s := run(t, mock.Options{})
+	stranger := s.ClientTLS()
+	stranger.Certificates = nil
+	fields := map[string]any{"endpoint": s.Addr()}
+	set, err := kms.Open(map[string]map[string]any{"kmip": fields, "kmip:prod": fields, "kmip:stranger": fields},
+		kmip.Type{TLS: map[string]*tls.Config{"kmip:prod": s.ClientTLS(), "kmip:stranger": stranger}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]string{"kmip": "certificate signed by unknown authority", "kmip:prod": "", "kmip:stranger": "certificate required"} {
+		p, err := set.Provider(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.WrapKey(t.Context(), doc(t, "keyId", mock.SpecSecretID), dataKey())
+		var e *kms.Error
+		if (err == nil) != (want == "") || want != "" && (!errors.As(err, &e) || e.Temporary() || !strings.Contains(e.Message, want)) {
+			t.Errorf("%s: got %v, want %q", id, err, want)
+		}
+	}
+}
+
 func TestNotPrinted(t *testing.T) {
 	s := run(t, mock.Options{})
 	p := openDefault(t, s)
