@@ -57,7 +57,7 @@ func (p *provider) failure(ctx context.Context, r request, t token, err error) *
 		e.Key = r.key.name()
 	}
 	if ctxErr := ctx.Err(); ctxErr != nil {
-		e.Message, e.Cause = ctxErr.Error(), ctxErr
+		e.Message, e.Cause = context.Cause(ctx).Error(), ctxErr
 		e.CanRetry = errors.Is(ctxErr, context.DeadlineExceeded)
 		return e
 	}

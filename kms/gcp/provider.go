@@ -23,12 +23,11 @@ import (
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
-// How long a call may last when the caller sets no deadline, and how often and after how long the official drivers ask again.
+// How often and after how long the official drivers ask again.
 const (
-	defaultTimeout = 10 * time.Second
-	maxAttempts    = 4
-	firstWait      = 200 * time.Millisecond // doubles
-	longestWait    = 20 * time.Second
+	maxAttempts = 4
+	firstWait   = 200 * time.Millisecond // doubles
+	longestWait = 20 * time.Second
 )
 
 // What a reply may lack. The first is what Google asks clients to try again for.
@@ -118,11 +117,8 @@ type request struct {
 
 // call asks until there is an answer, or a failure that will stay.
 func (p *provider) call(ctx context.Context, r request, ask func(context.Context, *cloudkms.KeyManagementClient) error) error {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, defaultTimeout)
-		defer cancel()
-	}
+	ctx, cancel := kmsconfig.WithTimeout(ctx, kmsconfig.Timeout)
+	defer cancel()
 	for attempt := 0; ; attempt++ {
 		t, err := p.attempt(ctx, r.key.url, ask)
 		if err == nil {

@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	mock "github.com/fieldcrypt/fieldcrypt/internal/mockkms/vault"
 	"github.com/fieldcrypt/fieldcrypt/kms"
+	"github.com/fieldcrypt/fieldcrypt/kms/vault"
 )
 
 func TestUnreachable(t *testing.T) {
@@ -67,6 +69,35 @@ func TestDeadline(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &e) || !e.Temporary() {
 		t.Errorf("got %v", err)
 	}
+}
+
+// hung is a network from which nothing comes back.
+type hung struct{}
+
+func (hung) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// Without a deadline of the caller's there is that of the official Go driver, and the error says so.
+func TestDefaultDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := open(t, vault.Type{HTTPClient: &http.Client{Transport: hung{}}}, "vault", map[string]any{"endpoint": "vault.example.org", "token": "token"})
+		for limit, message := range map[time.Duration]string{0: "no answer within 10s, the limit for calls without a deadline", time.Minute: "context deadline exceeded"} {
+			ctx, want := t.Context(), 10*time.Second
+			if limit != 0 {
+				limited, cancel := context.WithTimeout(ctx, limit)
+				defer cancel()
+				ctx, want = limited, limit
+			}
+			start := time.Now()
+			_, err := p.UnwrapKey(ctx, doc(t, "keyName", "k"), []byte("vault:v1:AAAA"))
+			var e *kms.Error
+			if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &e) || !e.Temporary() || e.Message != message || time.Since(start) != want {
+				t.Errorf("limit %v: after %v: %v", limit, time.Since(start), err)
+			}
+		}
+	})
 }
 
 func TestRetries(t *testing.T) {

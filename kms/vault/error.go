@@ -20,7 +20,7 @@ func (p *provider) failure(ctx context.Context, operation string, m masterKey, e
 	switch {
 	case ctx.Err() != nil:
 		e.Cause = ctx.Err()
-		e.Message, e.CanRetry = e.Cause.Error(), errors.Is(e.Cause, context.DeadlineExceeded)
+		e.Message, e.CanRetry = context.Cause(ctx).Error(), errors.Is(e.Cause, context.DeadlineExceeded)
 	case errors.As(err, &asked):
 		*e = *asked // it may be that of a login, which others wait for too
 	default:

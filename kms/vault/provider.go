@@ -10,6 +10,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/fieldcrypt/fieldcrypt/internal/kmsconfig"
 	"github.com/fieldcrypt/fieldcrypt/kms"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -87,6 +88,8 @@ func (p *provider) UnwrapKey(ctx context.Context, doc bson.Raw, keyMaterial []by
 
 // call sends r for a key. check judges the answer.
 func (p *provider) call(ctx context.Context, verb string, m masterKey, r request, answer any, check func() error) error {
+	ctx, cancel := kmsconfig.WithTimeout(ctx, kmsconfig.Timeout)
+	defer cancel()
 	mount := m.mount
 	if mount == "" {
 		mount = p.mount

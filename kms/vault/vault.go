@@ -14,6 +14,9 @@
 // a check of the key vault finds what is wrapped under an old version. Without it the check says that it could not tell. Rewrapping
 // leads to the latest version, unless the masterKey asks for another by keyVersion.
 //
+// A call whose context has no deadline ends after 10 seconds, as in the official Go driver. Within that time a request is sent up to four times while
+// Vault is overloaded, fails or cannot be reached.
+//
 // Vault's client library holds tokens as strings and copies request bodies: they cannot be wiped from memory.
 package vault
 
