@@ -72,7 +72,7 @@ func (p *kmsProviders) one() string {
 // readProviders reads a providers file, and whatever its values name.
 func readProviders(ctx context.Context, file string) (*kmsProviders, error) {
 	doing := "reading KMS providers " + file
-	text, mode, err := readPrivate(doing, file)
+	text, mode, err := readPrivate(ctx, doing, file)
 	if err != nil {
 		return nil, err
 	}
@@ -148,8 +148,28 @@ func providersDocument(doing string, text []byte) (bson.D, *failure) {
 // exposed says whether others than its owner may read a file. Windows has no such bits.
 func exposed(mode os.FileMode) bool { return mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" }
 
-// readPrivate reads a file of a few bytes and says who may read it.
-func readPrivate(doing, file string) ([]byte, os.FileMode, error) {
+// readPrivate reads a file of a few bytes and says who may read it. It may be a pipe whose writer does not come: then it waits as long as ctx does.
+func readPrivate(ctx context.Context, doing, file string) (text []byte, mode os.FileMode, err error) {
+	type content struct {
+		text []byte
+		mode os.FileMode
+		err  error
+	}
+	read := make(chan content, 1)
+	go func() { // waits for the writer as long as the program lives
+		var c content
+		c.text, c.mode, c.err = readWhole(doing, file)
+		read <- c
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, 0, &failure{code: exitInterrupted, doing: doing, wrong: "interrupted"}
+	case c := <-read:
+		return c.text, c.mode, c.err
+	}
+}
+
+func readWhole(doing, file string) ([]byte, os.FileMode, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, 0, ioFailure(doing, err)

@@ -102,7 +102,7 @@ func (r *resolver) path(name string) string {
 // secretFile reads a file that nobody but its owner may read.
 func (r *resolver) secretFile(name string) ([]byte, error) {
 	file := r.path(name)
-	text, mode, err := readPrivate("reading "+file, file)
+	text, mode, err := readPrivate(r.ctx, "reading "+file, file)
 	switch {
 	case err != nil:
 		return nil, err
@@ -186,7 +186,7 @@ func (r *resolver) tls(id string, value any) (*tls.Config, error) {
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if name := files["ca"]; name != "" {
-		pem, _, err := readPrivate("reading "+r.path(name), r.path(name))
+		pem, _, err := readPrivate(r.ctx, "reading "+r.path(name), r.path(name))
 		if err != nil {
 			return nil, err
 		}
@@ -211,7 +211,7 @@ func (r *resolver) keyPair(certificate, key string) (tls.Certificate, error) {
 	if key == "" {
 		key = certificate
 	}
-	certPEM, _, err := readPrivate("reading "+r.path(certificate), r.path(certificate))
+	certPEM, _, err := readPrivate(r.ctx, "reading "+r.path(certificate), r.path(certificate))
 	if err != nil {
 		return tls.Certificate{}, err
 	}

@@ -17,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"golang.org/x/term"
 
 	"github.com/fieldcrypt/fieldcrypt"
 	"github.com/fieldcrypt/fieldcrypt/keyvault"
@@ -174,21 +175,13 @@ func readLine(in io.Reader) (string, error) {
 	return "", errors.New("too long")
 }
 
-// isTerminal says whether a person may be at the other end: it is a character device, but not the null device.
+// isTerminal says whether a person may be at the other end.
 func isTerminal(stream any) bool {
 	if out, ok := stream.(*output); ok {
 		stream = out.Writer
 	}
 	f, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull)
-	return err != nil || !os.SameFile(info, null)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // keyIDs reads the ids on the command line.
