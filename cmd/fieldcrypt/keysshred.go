@@ -29,8 +29,11 @@ document's BSON as it was stored, by which it can be found in a backup.
 Two places it does not reach. Clients that have the key in memory use it until
 "cachesExpire". And backups of the key vault have the document.
 
-It asks first; without a terminal it demands --yes. The exit code is 1 when a key
-was deleted but that could not be verified.
+Keys that do not exist are told at the end, with exit code 1, when the others are
+shredded: after an interrupt the same command goes on.
+
+It asks first; without a terminal it demands --yes. The exit code is 1 too when a
+key was deleted but that could not be verified.
 
 ` + vaultHelp + `
 ` + keysExitCodes,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ func TestLifeOfAKey(t *testing.T) {
 	}
 
 	u.fails(t, 2, "Delete 1 data key of", "delete", id)
-	u.fails(t, 1, "there is no such data key, nothing was changed", "delete", id, "2a6bf1c1-9d0b-4cb5-8f2f-6d2f2f0f5d1e", "--yes")
+	u.fails(t, 1, "there is no such data key, nothing was changed", "delete", "2a6bf1c1-9d0b-4cb5-8f2f-6d2f2f0f5d1e", "--yes")
 	if got, want := u.ok(t, "delete", id, "--yes"), `{"_id":{"$uuid":"`+id+`"},"deleted":1}`; got != want {
 		t.Errorf("got %s", got)
 	}
@@ -94,6 +95,34 @@ func TestLifeOfAKey(t *testing.T) {
 	}
 	if code, stdout, stderr := u.run(t, "list"); code != 0 || stdout != "" || !strings.Contains(stderr, "no data keys in") {
 		t.Errorf("%d %q %q", code, stdout, stderr)
+	}
+}
+
+// Destroying several keys can be run again after it stopped half-way: those that are gone keep no other, but are told.
+func TestDestroyAgain(t *testing.T) {
+	u := newUser(t, nil)
+	const never = "2a6bf1c1-9d0b-4cb5-8f2f-6d2f2f0f5d1e"
+	for verb, done := range map[string]string{"delete": `"deleted":1}`, "shred": `"verified":true`} {
+		var ids []string
+		for range 3 {
+			ids = append(ids, u.ok(t, "create", "--provider", "local", "--quiet"))
+		}
+		u.ok(t, verb, ids[1], "--yes") // what the run before did
+		args := append([]string{verb, "--alt-name", "nobody", "--yes", never}, ids...)
+		u.fails(t, 2, verb[1:]+" 2 data keys of "+u.keyVault+" (3 more not found)?", append(slices.Clone(args[:3]), args[4:]...)...)
+		code, stdout, stderr := u.run(t, args...)
+		if code != 1 || strings.Count(stdout, done) != 2 || !strings.Contains(stdout, ids[0]) || !strings.Contains(stdout, ids[2]) {
+			t.Errorf("%s: %d %s%s", verb, code, stdout, stderr)
+		}
+		for _, want := range []string{"alt name nobody", never, ids[1], "there is no such data key; 2 others destroyed", "hint: if a run before"} {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%s: no %q in %s", verb, want, stderr)
+			}
+		}
+		u.fails(t, 1, "nothing was changed", args...)
+	}
+	if left := u.ok(t, "list", "--quiet"); left != "" {
+		t.Errorf("left: %s", left)
 	}
 }
 
