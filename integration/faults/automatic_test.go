@@ -117,7 +117,7 @@ func automatic(t *testing.T, v *vaultServer, s *service) *mongo.Collection {
 func automaticLocal(t *testing.T, v *vaultServer) *mongo.Collection {
 	t.Helper()
 	return encrypted(t, v.direct, v.db, "local", newKeys(t, v.explicit(t, v.direct), nil, 1)[0], fieldcrypt.AutoEncryptionOptions{
-		KeyVaultClient: v.connect(t, v.uri),
+		KeyVaultClient: v.impatient(t),
 		KmsProviders:   map[string]map[string]any{"local": local()},
 	})
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
-// selection is how long the driver looks for a server that is there.
-const selection = time.Second
+// patience is how long the driver of an impatient client looks for a server that is there, and waits for a connection to it.
+const patience = time.Second
 
 // vaultServer is the server of a key vault, behind one proxy that knows commands and one that does not.
 type vaultServer struct {
@@ -74,9 +74,10 @@ func (s *vaultServer) breaks(t *testing.T, f breakingproxy.Fault) {
 	}
 }
 
-func (s *vaultServer) connect(t *testing.T, uri string) *mongo.Client {
+// connect returns a client with the driver's own patience of 30 seconds, unless more says otherwise.
+func (s *vaultServer) connect(t *testing.T, uri string, more ...*options.ClientOptions) *mongo.Client {
 	t.Helper()
-	mc, err := mongo.Connect(options.Client().ApplyURI(uri).SetServerSelectionTimeout(selection))
+	mc, err := mongo.Connect(append([]*options.ClientOptions{options.Client().ApplyURI(uri)}, more...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +89,26 @@ func (s *vaultServer) connect(t *testing.T, uri string) *mongo.Client {
 func (s *vaultServer) explicit(t *testing.T, uri string) *fieldcrypt.ClientEncryption {
 	t.Helper()
 	return client(t, nil, s.connect(t, uri), fieldcrypt.ClientEncryptionOptions{KeyVaultNamespace: s.db + ".datakeys"})
+}
+
+// impatient is connect, through the proxies, for a client that soon gives up a server that breaks. It has a connection: on a busy machine making one may
+// take longer than it has patience, so it is waited for.
+func (s *vaultServer) impatient(t *testing.T) *mongo.Client {
+	t.Helper()
+	mc := s.connect(t, s.uri, options.Client().SetServerSelectionTimeout(patience))
+	begun := time.Now()
+	for err := mc.Ping(t.Context(), nil); err != nil; err = mc.Ping(t.Context(), nil) {
+		if time.Since(begun) > long {
+			t.Fatal(err)
+		}
+	}
+	return mc
+}
+
+// explicitImpatient is explicit for an impatient client.
+func (s *vaultServer) explicitImpatient(t *testing.T) *fieldcrypt.ClientEncryption {
+	t.Helper()
+	return client(t, nil, s.impatient(t), fieldcrypt.ClientEncryptionOptions{KeyVaultNamespace: s.db + ".datakeys"})
 }
 
 func checkVaultError(t *testing.T, err error) {
@@ -140,7 +161,7 @@ func TestKeyVaultServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			clients := map[string]*fieldcrypt.ClientEncryption{}
 			for operation := range operations {
-				clients[operation] = s.explicit(t, s.uri)
+				clients[operation] = s.explicitImpatient(t)
 				if _, err := clients[operation].GetKeys(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -201,7 +222,7 @@ func TestRewrapWithoutPrimary(t *testing.T) {
 				}
 				return nil, nil
 			})
-			ce := s.explicit(t, s.uri)
+			ce := s.explicitImpatient(t)
 			before := materials(t, plain, all)
 			_, err := ce.RewrapManyDataKey(t.Context(), filter, fieldcrypt.RewrapManyDataKeyOptions{BatchSize: tt.batch})
 			checkVaultError(t, err)

@@ -131,7 +131,7 @@ func TestStampedeOnServer(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	ids := newKeys(t, s.explicit(t, s.direct), nil, keyCount)
-	mongoStore, err := keyvault.NewMongoStore(s.connect(t, s.uri), s.db+".datakeys")
+	mongoStore, err := keyvault.NewMongoStore(s.impatient(t), s.db+".datakeys")
 	if err != nil {
 		t.Fatal(err)
 	}
