@@ -40,6 +40,7 @@ type service struct {
 	web       bool                                // it speaks HTTP: all but KMIP
 	typ       func(*http.Client) kms.Type         // of a new client of the proxy
 	unwraps   atomic.Int32                        // calls of providers' UnwrapKey
+	wraps     atomic.Int32                        // and of WrapKey
 	asked     atomic.Int32                        // requests for a key operation that arrived
 	answers   atomic.Pointer[func() (status int)] // of key operations; 0 is the proper one, and for KMIP another ends the connection
 }
@@ -127,27 +128,32 @@ func (s *service) dialling(t testing.TB, dial dialContext) kms.Type {
 	t.Helper()
 	transport := &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.pool}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return countedType{s.typ(&http.Client{Transport: transport}), &s.unwraps}
+	return countedType{s.typ(&http.Client{Transport: transport}), s}
 }
 
-// countedType counts the calls of its providers' UnwrapKey.
+// countedType counts the calls of its providers.
 type countedType struct {
 	kms.Type
-	unwraps *atomic.Int32
+	of *service
 }
 
 func (c countedType) Open(id kms.ID, config bson.Raw) (kms.Provider, error) {
 	p, err := c.Type.Open(id, config)
-	return counted{p, c.unwraps}, err
+	return counted{p, c.of}, err
 }
 
 type counted struct {
 	kms.Provider
-	unwraps *atomic.Int32
+	of *service
+}
+
+func (c counted) WrapKey(ctx context.Context, masterKey bson.Raw, dataKey []byte) (kms.Wrapped, error) {
+	c.of.wraps.Add(1)
+	return c.Provider.WrapKey(ctx, masterKey, dataKey)
 }
 
 func (c counted) UnwrapKey(ctx context.Context, masterKey bson.Raw, keyMaterial []byte) ([]byte, error) {
-	c.unwraps.Add(1)
+	c.of.unwraps.Add(1)
 	return c.Provider.UnwrapKey(ctx, masterKey, keyMaterial)
 }
 

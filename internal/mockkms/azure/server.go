@@ -92,8 +92,8 @@ type Answer struct {
 type Server struct {
 	options   Options
 	ca        *ca.CA
-	http      *http.Server
-	listeners [2]net.Listener // with and without TLS
+	servers   [2]*http.Server // with and without TLS: one server for both would speak HTTP/2 or not, depending on which is first
+	listeners [2]net.Listener // of the servers
 	client    *http.Client
 	served    sync.WaitGroup
 	stop      func() bool
@@ -142,18 +142,16 @@ func Run(ctx context.Context, o Options) (*Server, error) {
 			return nil, fmt.Errorf("listening: %w", err)
 		}
 	}
-	s.http = &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0),
-		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate},
+	for i := range s.servers {
+		s.servers[i] = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	}
+	s.servers[0].TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate}
 	s.client = &http.Client{Transport: &http.Transport{
 		DialContext:     s.dial,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.ca.Pool()},
 	}}
-	s.served.Go(func() { _ = s.http.ServeTLS(s.listeners[0], "", "") }) // always end with an error: that of Close
-	s.served.Go(func() { _ = s.http.Serve(s.listeners[1]) })
+	s.served.Go(func() { _ = s.servers[0].ServeTLS(s.listeners[0], "", "") }) // always end with an error: that of Close
+	s.served.Go(func() { _ = s.servers[1].Serve(s.listeners[1]) })
 	s.stop = context.AfterFunc(ctx, s.Close)
 	return s, nil
 }
@@ -161,8 +159,8 @@ func Run(ctx context.Context, o Options) (*Server, error) {
 // Close ends the server and its client's connections. Further calls do nothing.
 func (s *Server) Close() {
 	s.stop()
-	_ = s.http.Close()
-	for _, l := range s.listeners {
+	for i, l := range s.listeners {
+		_ = s.servers[i].Close()
 		_ = l.Close() // Serve may not have begun
 	}
 	s.served.Wait()
