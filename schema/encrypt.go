@@ -42,29 +42,33 @@ func (e *Encrypted) SameMetadata(o *Encrypted) bool {
 
 // encrypt compiles the keyword e, one of es, at pl.
 func (p *parser) encrypt(e entry, es entries, pl *place) (*Node, error) {
-	if err := alone(es, pl); err != nil {
+	if err := p.alone(es, pl); err != nil {
 		return nil, err
 	}
 	if pl.up == nil {
 		return nil, pl.refuse(e.name, "name the fields to encrypt under 'properties'",
 			invalid+"It cannot be the whole schema: a document is never encrypted as a whole")
 	}
-	if err := pl.barred(e.name); err != nil {
+	if err := p.barred(e.name, pl); err != nil {
 		return nil, err
 	}
 	if n := pl.fieldPathLen(); n > maxPath {
 		return nil, pl.refuse(e.name, "shorten the field names",
 			"the path to the encrypted field has %d bytes, at most %d are allowed", n, maxPath)
 	}
-	own, err := pl.read(e, "algorithm", "bsonType", "keyId")
+	before := p.count()
+	own, err := p.read(e, pl, "algorithm", "bsonType", "keyId")
 	if err != nil {
 		return nil, err
 	}
 	opts := own.over(pl.options)
-	if err := pl.complete(opts); err != nil {
+	if p.count() > before || opts.broken {
+		return nil, nil // what follows from a mistake is no other one
+	}
+	if err := p.fault(pl.complete(opts)); err != nil {
 		return nil, err
 	}
-	if err := pl.fits(opts); err != nil {
+	if err := p.fits(opts, pl); err != nil {
 		return nil, err
 	}
 	enc := &Encrypted{
@@ -79,23 +83,31 @@ func (p *parser) encrypt(e entry, es entries, pl *place) (*Node, error) {
 }
 
 // alone refuses keywords next to encrypt: the stored value is binary data, so that nothing said about the plaintext can hold.
-func alone(es entries, pl *place) error {
+func (p *parser) alone(es entries, pl *place) error {
 	for _, e := range es {
-		switch e.name {
-		case "encrypt":
-		case "bsonType", "type":
-			return pl.refuse(e.name, "move the type into the encrypt object: encrypt: {bsonType: …}",
-				"$jsonSchema keyword 'encrypt' cannot be used in conjunction with '%s', 'encrypt' implies type 'bsonType::BinData'",
-				e.name).code(codeFailedToParse)
-		case "encryptMetadata":
-			return pl.refuse(e.name, "put the options into the encrypt object, or the encryptMetadata one level up",
-				"Cannot specify both $jsonSchema keywords 'encrypt' and 'encryptMetadata'").code(codeFailedToParse)
-		default:
-			return pl.refuse(e.name, fmt.Sprintf("leave '%s' out, or move it to a schema further up", e.name),
-				invalid+"It must be the only keyword of its schema, found '%s' next to it", e.name)
+		if err := p.fault(pl.beside(e)); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// beside refuses one keyword next to encrypt.
+func (pl *place) beside(e entry) error {
+	switch e.name {
+	case "encrypt":
+		return nil
+	case "bsonType", "type":
+		return pl.refuse(e.name, "move the type into the encrypt object: encrypt: {bsonType: …}",
+			"$jsonSchema keyword 'encrypt' cannot be used in conjunction with '%s', 'encrypt' implies type 'bsonType::BinData'",
+			e.name).code(codeFailedToParse)
+	case "encryptMetadata":
+		return pl.refuse(e.name, "put the options into the encrypt object, or the encryptMetadata one level up",
+			"Cannot specify both $jsonSchema keywords 'encrypt' and 'encryptMetadata'").code(codeFailedToParse)
+	default:
+		return pl.refuse(e.name, fmt.Sprintf("leave '%s' out, or move it to a schema further up", e.name),
+			invalid+"It must be the only keyword of its schema, found '%s' next to it", e.name)
+	}
 }
 
 // complete refuses an encrypt that lacks an algorithm or a key, inherited ones counted.
@@ -127,27 +139,44 @@ func (pl *place) complete(o options) error {
 
 // fits checks the combination of algorithm, types and key, by the rules of the MongoDB manual's page "CSFLE Encryption Schemas". A type
 // that the algorithm cannot encrypt is refused here already, since no value of it could ever be stored.
-func (pl *place) fits(o options) error {
+func (p *parser) fits(o options, pl *place) error {
 	at := &place{up: pl, step: "encrypt"}
 	if o.algorithm == payload.Deterministic {
-		if o.key.pointer != "" {
-			return at.refuse("keyId", "give the key's UUID: keyId: [UUID]; or choose the random algorithm",
-				"A deterministically encrypted field cannot have a keyId represented by a JSON pointer")
-		}
-		if o.types == 0 {
-			return at.refuse("bsonType", `add the one type the field has: bsonType: "string"`,
-				"The deterministic algorithm needs a bsonType: equal values of different types encrypt differently")
-		}
-		if o.typeList {
-			return at.refuse("bsonType", `write one type as a string: bsonType: "string"`,
-				"The deterministic algorithm needs a single bsonType, found an array: equal values of different types encrypt differently")
+		for _, err := range []error{at.fixedKey(o), at.singleType(o)} {
+			if err := p.fault(err); err != nil {
+				return err
+			}
 		}
 	}
 	for t := range o.types.all() {
-		if payload.Encryptable(t, o.algorithm) != nil {
-			return at.refuse("bsonType", encryptableHint(t), "Cannot encrypt element of type: %s with the algorithm %s",
-				payload.TypeAlias(t), o.algorithm)
+		if payload.Encryptable(t, o.algorithm) != nil && o.algorithm != 0 {
+			if err := p.fault(at.refuse("bsonType", encryptableHint(t), "Cannot encrypt element of type: %s with the algorithm %s",
+				payload.TypeAlias(t), o.algorithm)); err != nil {
+				return err
+			}
 		}
+	}
+	return nil
+}
+
+// fixedKey refuses a key that each document names, of a deterministic field.
+func (pl *place) fixedKey(o options) error {
+	if o.key.pointer != "" {
+		return pl.refuse("keyId", "give the key's UUID: keyId: [UUID]; or choose the random algorithm",
+			"A deterministically encrypted field cannot have a keyId represented by a JSON pointer")
+	}
+	return nil
+}
+
+// singleType refuses all but one type, of a deterministic field.
+func (pl *place) singleType(o options) error {
+	if o.types == 0 {
+		return pl.refuse("bsonType", `add the one type the field has: bsonType: "string"`,
+			"The deterministic algorithm needs a bsonType: equal values of different types encrypt differently")
+	}
+	if o.typeList {
+		return pl.refuse("bsonType", `write one type as a string: bsonType: "string"`,
+			"The deterministic algorithm needs a single bsonType, found an array: equal values of different types encrypt differently")
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ type options struct {
 	key       key
 	types     TypeSet // encrypt only, never inherited
 	typeList  bool    // types were written as an array
+	broken    bool    // a mistake in it was noted: what is missing may be what could not be read
 }
 
 // over fills what o does not set from the options inherited from further out. Each option for itself: an inner encryptMetadata that
@@ -27,23 +28,31 @@ func (o options) over(outer options) options {
 	if !o.key.set {
 		o.key = outer.key
 	}
+	o.broken = o.broken || outer.broken
 	return o
 }
 
 // inherit reads the keyword encryptMetadata at pl: from now on pl.options are what the encrypts below inherit.
-func (pl *place) inherit(e entry, pinned bool) error {
-	if err := pl.barred(e.name); err != nil {
+func (p *parser) inherit(e entry, pl *place, pinned bool) error {
+	if err := p.barred(e.name, pl); err != nil {
 		return err
 	}
 	if !pinned {
-		return pl.refuse(e.name, `write bsonType: "object" (the string, not an array of types) next to encryptMetadata`,
-			invalid+"'encryptMetadata' must stand next to bsonType 'object'")
+		p.blame(pl)
+		if err := p.fault(pl.refuse(e.name, `write bsonType: "object" (the string, not an array of types) next to encryptMetadata`,
+			invalid+"'encryptMetadata' must stand next to bsonType 'object'")); err != nil {
+			return err
+		}
 	}
-	own, err := pl.read(e, "algorithm", "keyId")
+	before := p.count()
+	own, err := p.read(e, pl, "algorithm", "keyId")
 	if err != nil {
 		return err
 	}
-	if own == (options{}) {
+	if p.count() > before {
+		pl.options.broken = true
+	}
+	if own == (options{}) && p.count() == before {
 		return pl.refuse(e.name, "set algorithm, keyId or both, or leave it out", "'encryptMetadata' is empty").code(codeFailedToParse)
 	}
 	pl.options = own.over(pl.options)
@@ -51,7 +60,7 @@ func (pl *place) inherit(e entry, pinned bool) error {
 }
 
 // read reads the options object e, which may hold the allowed fields only.
-func (pl *place) read(e entry, allowed ...string) (options, error) {
+func (p *parser) read(e entry, pl *place, allowed ...string) (options, error) {
 	var o options
 	if e.value.Type != bson.TypeEmbeddedDocument {
 		return o, pl.refuse(e.name, "write {"+strings.Join(allowed, ": …, ")+": …}", "'%s' must be a document, found %s",
@@ -61,26 +70,24 @@ func (pl *place) read(e entry, allowed ...string) (options, error) {
 	var seen []string
 	for it := bsonraw.Iterate(e.value.Value); it.Next(); {
 		name, value := string(it.Element.Key), it.Element.RawValue()
-		if slices.Contains(seen, name) {
-			return o, at.refuse(name, "write it once", "'%s.%s' is written twice", e.name, name)
-		}
-		if !slices.Contains(allowed, name) {
-			return o, at.refuse(name, "only "+strings.Join(allowed, ", ")+" may stand here",
-				"BSON field '%s.%s' is an unknown field", e.name, clip(name)).code(codeUnknownField)
-		}
-		seen = append(seen, name)
 		var err error
-		switch name {
-		case "algorithm":
+		switch {
+		case slices.Contains(seen, name):
+			err = at.refuse(name, "write it once", "'%s.%s' is written twice", e.name, name)
+		case !slices.Contains(allowed, name):
+			err = at.refuse(name, "only "+strings.Join(allowed, ", ")+" may stand here",
+				"BSON field '%s.%s' is an unknown field", e.name, clip(name)).code(codeUnknownField)
+		case name == "algorithm":
 			o.algorithm, err = at.algorithm(value)
-		case "keyId":
+		case name == "keyId":
 			o.key, err = at.keyID(value)
-		case "bsonType":
+		case name == "bsonType":
 			o.types, o.typeList, err = at.typeSet(value)
 		}
-		if err != nil {
+		if err := p.fault(err); err != nil {
 			return o, err
 		}
+		seen = append(seen, name)
 	}
 	return o, nil
 }

@@ -134,8 +134,11 @@ func (p *parser) checkPointers(root *Node) error {
 				return err
 			}
 			if enc := n.Encrypted(); enc != nil {
-				return use.at.refuse("encrypt", "point to a field that is not encrypted",
-					"the keyId pointer %s leads to the encrypted field '%s'; the name of a key must be readable", quote(use.field.KeyPointer), enc.Path)
+				if err := p.fault(use.at.refuse("encrypt", "point to a field that is not encrypted",
+					"the keyId pointer %s leads to the encrypted field '%s'; the name of a key must be readable", quote(use.field.KeyPointer), enc.Path)); err != nil {
+					return err
+				}
+				break
 			}
 		}
 	}
