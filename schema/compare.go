@@ -1,0 +1,145 @@
+package schema
+
+import (
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/payload"
+)
+
+// DifferenceKind is how a collection's own schema differs from the one that clients have.
+type DifferenceKind string
+
+// The kinds. All but Extra mean that the server lets something pass which the local schema does not write, or refuses what it does write.
+const (
+	Missing              DifferenceKind = "missing"               // encrypted locally, not on the server
+	Weaker               DifferenceKind = "weaker"                // the server asks for less: more types, or any binary data
+	ConflictingKey       DifferenceKind = "conflicting-key"       // another data key
+	ConflictingAlgorithm DifferenceKind = "conflicting-algorithm" // another algorithm
+	ConflictingType      DifferenceKind = "conflicting-type"      // the server refuses types that the local schema encrypts
+	Extra                DifferenceKind = "extra"                 // encrypted on the server only
+)
+
+// Difference is one difference of a field.
+type Difference struct {
+	Kind          DifferenceKind
+	Path          string
+	Local, Remote *Encrypted // nil where the field is not encrypted
+}
+
+// Compare tells how the $jsonSchema of a collection's validator encrypts otherwise than a local schema, in the order of the local one. A nil remote encrypts
+// nothing. The error is an [*Error] about either.
+func Compare(local, remote bson.Raw) ([]Difference, error) {
+	mine, err := Parse(local, Remote)
+	if err != nil {
+		return nil, err
+	}
+	if remote == nil {
+		remote = bson.Raw{5, 0, 0, 0, 0}
+	}
+	theirs, err := Parse(remote, Remote)
+	if err != nil {
+		return nil, err
+	}
+	approximated := map[string]bool{}
+	a, errA := decoded(local)
+	b, errB := decoded(remote)
+	if errA == nil && errB == nil {
+		findApproximations(a, b, "", approximated)
+	}
+	var all []Difference
+	for _, f := range mine.fields {
+		other := theirs.field(f)
+		switch {
+		case other != nil:
+			all = append(all, differences(f, other)...)
+		case approximated[f.Path]:
+			all = append(all, Difference{Kind: Weaker, Path: f.Path, Local: f})
+		default:
+			all = append(all, Difference{Kind: Missing, Path: f.Path, Local: f})
+		}
+	}
+	for _, f := range theirs.fields {
+		if mine.field(f) == nil {
+			all = append(all, Difference{Kind: Extra, Path: f.Path, Remote: f})
+		}
+	}
+	return all, nil
+}
+
+// field is the rule of s for the field f of another schema: the same rule, or one that hits the same name.
+func (s *Schema) field(f *Encrypted) *Encrypted {
+	if i := slices.IndexFunc(s.fields, func(g *Encrypted) bool { return g.Path == f.Path }); i >= 0 {
+		return s.fields[i]
+	}
+	for component := range strings.SplitSeq(f.Path, ".") {
+		if component == "*" || strings.HasPrefix(component, "/") { // not one name but many
+			return nil
+		}
+	}
+	m, err := s.Lookup(f.Path)
+	if err != nil || m.Class == Below {
+		return nil
+	}
+	return m.Field
+}
+
+func differences(local, remote *Encrypted) (all []Difference) {
+	add := func(kind DifferenceKind) {
+		all = append(all, Difference{Kind: kind, Path: local.Path, Local: local, Remote: remote})
+	}
+	if local.Algorithm != remote.Algorithm {
+		add(ConflictingAlgorithm)
+	}
+	if local.KeyID != remote.KeyID || local.KeyPointer != remote.KeyPointer {
+		add(ConflictingKey)
+	}
+	switch l, r := local.allTypes(), remote.allTypes(); {
+	case l&^r != 0:
+		add(ConflictingType)
+	case l != r:
+		add(Weaker)
+	}
+	return all
+}
+
+// allTypes are the types that values of e can have.
+func (e *Encrypted) allTypes() (set TypeSet) {
+	if e.Types != 0 {
+		return e.Types
+	}
+	for t := bson.TypeDouble; t <= bson.TypeDecimal128; t++ {
+		if payload.Encryptable(t, e.Algorithm) == nil {
+			set |= 1 << t
+		}
+	}
+	return set
+}
+
+// findApproximations notes where remote asks for binary data and local encrypts; see ValidatorOptions.Approximate.
+func findApproximations(local, remote bson.D, path string, found map[string]bool) {
+	if get(local, "encrypt") != nil {
+		found[path] = get(remote, "bsonType") == "binData"
+		return
+	}
+	for _, keyword := range []string{"properties", "patternProperties"} {
+		mine, _ := get(local, keyword).(bson.D)
+		theirs, _ := get(remote, keyword).(bson.D)
+		for _, e := range mine {
+			a, _ := e.Value.(bson.D)
+			b, _ := get(theirs, e.Key).(bson.D)
+			name := e.Key
+			if keyword == "patternProperties" {
+				name = "/" + name + "/"
+			}
+			findApproximations(a, b, join(path, name), found)
+		}
+	}
+	a, _ := get(local, "additionalProperties").(bson.D)
+	b, _ := get(remote, "additionalProperties").(bson.D)
+	if a != nil {
+		findApproximations(a, b, join(path, "*"), found)
+	}
+}

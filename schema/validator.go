@@ -1,0 +1,243 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// ValidatorOptions configures [Validator].
+type ValidatorOptions struct {
+	// Existing is the collection's present validator. What it says besides encryption is kept. Default: none.
+	Existing bson.Raw
+	// Approximate asks for binary data where a field is encrypted, for servers that do not know the keyword encrypt. Such a server refuses plaintext of
+	// other types than binData; clients can no longer read from the validator what to encrypt, so that they need the schema in their schema map.
+	Approximate bool
+}
+
+// Validator is the validator that has a server refuse plaintext in the encrypted fields of the schema doc: {$jsonSchema: …} for create and collMod.
+//
+// An existing validator is merged: afterwards it encrypts what doc does and nothing else, and its other conditions are as they were, except those that
+// spoke about the plaintext of a field that is encrypted now. It is an error when both cannot hold: when the existing $jsonSchema forbids what doc
+// describes, or says the opposite in a pattern.
+func Validator(doc bson.Raw, opts ValidatorOptions) (bson.Raw, error) {
+	want, err := Parse(doc, Remote)
+	if err != nil {
+		return nil, err
+	}
+	own, err := decoded(doc)
+	if err != nil {
+		return nil, err
+	}
+	validator := bson.D{}
+	if len(opts.Existing) > 0 {
+		if validator, err = decoded(opts.Existing); err != nil {
+			return nil, fmt.Errorf("reading the existing validator: %w", err)
+		}
+	}
+	present, _ := get(validator, "$jsonSchema").(bson.D)
+	bare, _ := stripped(present)
+	merged, err := merge(bare, own, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := verify(want, merged); err != nil {
+		return nil, err
+	}
+	if opts.Approximate {
+		merged = approximation(merged)
+	}
+	return bson.Marshal(set(validator, "$jsonSchema", merged))
+}
+
+// verify sees that a merged schema encrypts what was wanted.
+func verify(want *Schema, merged bson.D) error {
+	raw, err := bson.Marshal(merged)
+	if err != nil {
+		return err
+	}
+	got, mistakes := Lint(raw, Remote)
+	if len(mistakes) > 0 {
+		return fmt.Errorf("merging with the existing validator: %w", mistakes[0])
+	}
+	for _, f := range want.fields {
+		if !slices.ContainsFunc(got.fields, func(g *Encrypted) bool { return g.Path == f.Path && g.SameMetadata(f) }) {
+			return fmt.Errorf("merging with the existing validator: the field %s would be encrypted otherwise", f.Path)
+		}
+	}
+	return nil
+}
+
+// merge puts the encryption schema own into the subschema old, which encrypts nothing.
+func merge(old, own bson.D, at []string) (bson.D, error) {
+	if get(own, "encrypt") != nil {
+		return own, nil // nothing that was said about the plaintext can hold
+	}
+	out := append(bson.D{}, old...)
+	for _, e := range own {
+		switch e.Key {
+		case "bsonType":
+			out = set(unset(out, "type"), e.Key, e.Value)
+		case "type":
+			out = set(unset(out, "bsonType"), e.Key, e.Value)
+		case "properties", "patternProperties":
+			both, err := mergeNamed(get(out, e.Key), e, at)
+			if err != nil {
+				return nil, err
+			}
+			out = set(out, e.Key, both)
+		case "additionalProperties":
+			both, err := mergeRest(get(out, e.Key), e.Value, at)
+			if err != nil {
+				return nil, err
+			}
+			out = set(out, e.Key, both)
+		default:
+			out = set(out, e.Key, e.Value)
+		}
+	}
+	return out, nil
+}
+
+func mergeNamed(old any, own bson.E, at []string) (bson.D, error) {
+	out, _ := old.(bson.D)
+	out = append(bson.D{}, out...)
+	added, _ := own.Value.(bson.D)
+	for _, e := range added {
+		sub, _ := e.Value.(bson.D)
+		present, _ := get(out, e.Key).(bson.D)
+		both, err := merge(present, sub, append(at, own.Key, e.Key))
+		if err != nil {
+			return nil, err
+		}
+		out = set(out, e.Key, both)
+	}
+	return out, nil
+}
+
+func mergeRest(old, own any, at []string) (any, error) {
+	sub, isSchema := own.(bson.D)
+	if !isSchema {
+		if old == nil || own == false {
+			return own, nil
+		}
+		return old, nil
+	}
+	switch old := old.(type) {
+	case bson.D:
+		return merge(old, sub, append(at, "additionalProperties"))
+	case bool:
+		if !old {
+			pl := &place{}
+			for i, step := range at {
+				pl = &place{up: pl, step: step, depth: i}
+			}
+			return nil, pl.refuse("additionalProperties", "take 'additionalProperties: false' out of the validator first, or name the encrypted fields",
+				"the existing validator allows no additional properties, the schema has a rule for them")
+		}
+	}
+	return sub, nil
+}
+
+// stripped is a subschema without all that encrypts; empty says that nothing is left which anybody else would have written.
+func stripped(doc bson.D) (out bson.D, empty bool) {
+	out = bson.D{}
+	encrypted := false
+	for _, e := range doc {
+		switch e.Key {
+		case "encrypt", "encryptMetadata":
+			encrypted = true
+			continue
+		case "properties", "patternProperties":
+			subs, _ := e.Value.(bson.D)
+			kept := bson.D{}
+			for _, sub := range subs {
+				schema, isSchema := sub.Value.(bson.D)
+				bare, empty := stripped(schema)
+				if encrypted = encrypted || empty; isSchema && !empty {
+					kept = append(kept, bson.E{Key: sub.Key, Value: bare})
+				} else if !isSchema {
+					kept = append(kept, sub)
+				}
+			}
+			if len(kept) == 0 && len(subs) > 0 {
+				continue
+			}
+			e.Value = kept
+		case "additionalProperties":
+			if sub, isSchema := e.Value.(bson.D); isSchema {
+				bare, empty := stripped(sub)
+				if encrypted = encrypted || empty; empty {
+					continue
+				}
+				e.Value = bare
+			}
+		}
+		out = append(out, e)
+	}
+	only := len(out) == 1 && (out[0].Key == "bsonType" || out[0].Key == "type") && out[0].Value == "object"
+	return out, encrypted && (len(out) == 0 || only)
+}
+
+// approximation asks for binary data in place of encrypt.
+func approximation(doc bson.D) bson.D {
+	if get(doc, "encrypt") != nil {
+		return bson.D{{Key: "bsonType", Value: "binData"}}
+	}
+	out := bson.D{}
+	for _, e := range doc {
+		sub, _ := e.Value.(bson.D)
+		switch e.Key {
+		case "encryptMetadata":
+			continue
+		case "properties", "patternProperties":
+			named := bson.D{}
+			for _, s := range sub {
+				if schema, ok := s.Value.(bson.D); ok {
+					s.Value = approximation(schema)
+				}
+				named = append(named, s)
+			}
+			e.Value = named
+		case "additionalProperties":
+			if sub != nil {
+				e.Value = approximation(sub)
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// decoded is a document with its inner ones as bson.D.
+func decoded(doc bson.Raw) (d bson.D, err error) {
+	d = bson.D{}
+	err = bson.Unmarshal(doc, &d)
+	return d, err
+}
+
+func get(d bson.D, name string) any {
+	for _, e := range d {
+		if e.Key == name {
+			return e.Value
+		}
+	}
+	return nil
+}
+
+// set is d with a field in place of the one of that name, or at the end; d stays as it is.
+func set(d bson.D, name string, value any) bson.D {
+	out := slices.Clone(d)
+	for i := range out {
+		if out[i].Key == name {
+			out[i].Value = value
+			return out
+		}
+	}
+	return append(out, bson.E{Key: name, Value: value})
+}
+
+func unset(d bson.D, name string) bson.D {
+	return slices.DeleteFunc(slices.Clone(d), func(e bson.E) bool { return e.Key == name })
+}
