@@ -241,3 +241,47 @@ func set(d bson.D, name string, value any) bson.D {
 func unset(d bson.D, name string) bson.D {
 	return slices.DeleteFunc(slices.Clone(d), func(e bson.E) bool { return e.Key == name })
 }
+
+// EncryptionOnly is a validator without all conditions but those of encryption: what leads to encrypted fields, encrypt itself, and where binary data is asked
+// for, as [ValidatorOptions] has it.
+func EncryptionOnly(validator bson.Raw) (bson.Raw, error) {
+	d, err := decoded(validator)
+	if err != nil {
+		return nil, fmt.Errorf("reading the validator: %w", err)
+	}
+	schema, _ := get(d, "$jsonSchema").(bson.D)
+	return bson.Marshal(bson.D{{Key: "$jsonSchema", Value: encryptionOnly(schema)}})
+}
+
+func encryptionOnly(doc bson.D) bson.D {
+	if encrypt := get(doc, "encrypt"); encrypt != nil {
+		return bson.D{{Key: "encrypt", Value: encrypt}}
+	}
+	out := bson.D{}
+	for _, e := range doc {
+		sub, _ := e.Value.(bson.D)
+		switch e.Key {
+		case "bsonType", "type":
+			if e.Value != "object" && e.Value != "binData" {
+				continue
+			}
+		case "encryptMetadata":
+		case "properties", "patternProperties":
+			named := bson.D{}
+			for _, s := range sub {
+				schema, _ := s.Value.(bson.D)
+				named = append(named, bson.E{Key: s.Key, Value: encryptionOnly(schema)})
+			}
+			e.Value = named
+		case "additionalProperties":
+			if sub == nil {
+				continue
+			}
+			e.Value = encryptionOnly(sub)
+		default:
+			continue
+		}
+		out = append(out, e)
+	}
+	return out
+}
