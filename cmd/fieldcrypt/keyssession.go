@@ -133,10 +133,14 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
-// confirm asks a person whether to do it; question says what is concerned.
 func (s *keysSession) confirm(ctx context.Context, in io.Reader, question string) error {
+	return s.ask(ctx, in, s.flags.yes, question)
+}
+
+// ask asks a person whether to do it, unless that was said already; question says what is concerned.
+func (s *screen) ask(ctx context.Context, in io.Reader, yes bool, question string) error {
 	switch {
-	case s.flags.yes:
+	case yes:
 		return nil
 	case !isTerminal(in):
 		return &failure{code: exitUsage, doing: "asking: " + question, wrong: "standard input is not a terminal", hint: "add --yes to do it without being asked"}

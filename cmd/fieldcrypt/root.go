@@ -30,7 +30,12 @@ the mongocryptd that drivers of other languages ask.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newInspect(), newAnalyze(), newExplain(), newKeys(), newMongocryptd(), newSharedLibrary(), newVersion())
+	root.AddCommand(
+		newInspect(), newAnalyze(), newExplain(),
+		newKeys(), newSchema(),
+		newMongocryptd(), newSharedLibrary(),
+		newVersion(),
+	)
 	root.SetHelpCommand(newHelp(root))
 	addCompletion(root)
 	return root

@@ -91,6 +91,13 @@ func MakePlan(ctx context.Context, client *mongo.Client, namespace string, doc b
 	case before.Exists && before.Type != "collection":
 		return nil, fmt.Errorf("%s is a %s: only collections can have an encryption schema", namespace, before.Type)
 	}
+	want, err := schema.Parse(doc, schema.Remote)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("schema of %s: %w", namespace, err)
+	case !want.Encrypts() && before.Exists && before.Schema() == nil: // nothing to enforce, and nothing enforced
+		return &Plan{Before: *before, After: *before}, nil
+	}
 	validator, err := Merge(namespace, doc, schema.ValidatorOptions{Existing: before.Validator, Approximate: opts.Approximate})
 	if err != nil {
 		return nil, fmt.Errorf("making a validator for %s: %w", namespace, err)

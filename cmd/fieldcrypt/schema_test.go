@@ -1,0 +1,73 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/internal/mockmongo"
+)
+
+// startServers gives scripts of schema servers of three kinds: $ENFORCING checks validators, $KEEPING only keeps them, $OLD does not know encrypt. All
+// have the same collections.
+func startServers(env *testscript.Env) error {
+	if !strings.Contains(env.WorkDir, "script-schema") {
+		return nil
+	}
+	for name, opts := range map[string]mockmongo.Options{"ENFORCING": {Enforce: true, Transactions: true}, "KEEPING": {}, "OLD": {NoEncrypt: true}} {
+		s, err := mockmongo.Run(opts)
+		if err != nil {
+			return err
+		}
+		env.Defer(s.Close)
+		env.Setenv(name, s.URI())
+		required, err := bson.Marshal(bson.D{{Key: "$jsonSchema", Value: bson.D{{Key: "required", Value: bson.A{"name"}}}}})
+		if err != nil {
+			return err
+		}
+		index, err := bson.Marshal(bson.D{{Key: "key", Value: bson.D{{Key: "phone", Value: 1}}}, {Key: "name", Value: "phone_1"}, {Key: "unique", Value: true}})
+		if err != nil {
+			return err
+		}
+		s.Put("hr.employees", bson.D{{Key: "validator", Value: bson.Raw(required)}}, index)
+		s.Put("hr.plain", nil)
+	}
+	return nil
+}
+
+// Every command of schema says what it is for, how it is called and how it ends.
+func TestSchemaHelp(t *testing.T) {
+	var check func(cmd *cobra.Command)
+	check = func(cmd *cobra.Command) {
+		if cmd.Short == "" || cmd.Long == "" || cmd.Example == "" || !strings.Contains(cmd.Long, schemaExitCodes) {
+			t.Errorf("%s lacks help", cmd.CommandPath())
+		}
+		for line := range strings.Lines(cmd.Long) {
+			if len([]rune(line)) > 82 {
+				t.Errorf("%s: wide line %q", cmd.CommandPath(), line)
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			check(sub)
+		}
+	}
+	check(newSchema())
+}
+
+// What is shown of a difference is what differs.
+func TestChangedLines(t *testing.T) {
+	doc := func(text string) (raw bson.Raw) {
+		if err := bson.UnmarshalExtJSON([]byte(text), false, &raw); err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	got := changedLines(doc(`{"a": 1, "b": {"c": 1, "d": [1]}, "x": {"encrypt": {"a": 1}}, "gone": true}`), doc(`{"a": 1, "b": {"c": 2, "d": [1], "e": {}}, "x": {"encrypt": {"a": 2}}}`), "")
+	want := []string{"- b.c: 1", "+ b.c: 2", "+ b.e: {}", `- x.encrypt: {"a":1}`, `+ x.encrypt: {"a":2}`, "- gone: true"}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
