@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -50,8 +49,9 @@ func Compare(local, remote bson.Raw) ([]Difference, error) {
 		findApproximations(a, b, "", approximated)
 	}
 	var all []Difference
+	here, there := mine.byPath(), theirs.byPath()
 	for _, f := range mine.fields {
-		other := theirs.field(f)
+		other := theirs.field(f, there)
 		switch {
 		case other != nil:
 			all = append(all, differences(f, other)...)
@@ -62,17 +62,25 @@ func Compare(local, remote bson.Raw) ([]Difference, error) {
 		}
 	}
 	for _, f := range theirs.fields {
-		if mine.field(f) == nil {
+		if mine.field(f, here) == nil {
 			all = append(all, Difference{Kind: Extra, Path: f.Path, Remote: f})
 		}
 	}
 	return all, nil
 }
 
-// field is the rule of s for the field f of another schema: the same rule, or one that hits the same name.
-func (s *Schema) field(f *Encrypted) *Encrypted {
-	if i := slices.IndexFunc(s.fields, func(g *Encrypted) bool { return g.Path == f.Path }); i >= 0 {
-		return s.fields[i]
+func (s *Schema) byPath() map[string]*Encrypted {
+	fields := make(map[string]*Encrypted, len(s.fields))
+	for _, f := range s.fields {
+		fields[f.Path] = f
+	}
+	return fields
+}
+
+// field is the rule of s for the field f of another schema: the same rule, or one that hits the same name. own are the fields of s by path.
+func (s *Schema) field(f *Encrypted, own map[string]*Encrypted) *Encrypted {
+	if same := own[f.Path]; same != nil {
+		return same
 	}
 	for component := range strings.SplitSeq(f.Path, ".") {
 		if component == "*" || strings.HasPrefix(component, "/") { // not one name but many
@@ -127,9 +135,13 @@ func findApproximations(local, remote bson.D, path string, found map[string]bool
 	for _, keyword := range []string{"properties", "patternProperties"} {
 		mine, _ := get(local, keyword).(bson.D)
 		theirs, _ := get(remote, keyword).(bson.D)
+		places := index(theirs)
 		for _, e := range mine {
 			a, _ := e.Value.(bson.D)
-			b, _ := get(theirs, e.Key).(bson.D)
+			var b bson.D
+			if i, there := places[e.Key]; there {
+				b, _ = theirs[i].Value.(bson.D)
+			}
 			name := e.Key
 			if keyword == "patternProperties" {
 				name = "/" + name + "/"

@@ -11,6 +11,9 @@
 // certain; the [Error] says where, and what to write instead. The rules are those of the MongoDB manual, page "CSFLE
 // Encryption Schemas"; where it is silent the answer here is to refuse.
 //
+// [For] makes a schema of a Go struct type by its tags; [Lint] tells every mistake of one, and [Schema.Advise] what is sound but seldom meant; [Validator]
+// makes what has a server refuse plaintext; [Compare] tells in what two schemas differ. Package enforce brings them to a server.
+//
 // The package is not a validator: it never looks at whether a document fits the schema, and of a collection's validator it
 // interprets only what leads to encrypted fields. It holds no keys and does not encrypt.
 package schema

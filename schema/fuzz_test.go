@@ -39,6 +39,22 @@ func FuzzParse(f *testing.F) {
 		if (remote.Encrypts()) != (len(remote.Fields()) > 0) {
 			t.Fatal("Encrypts and Fields disagree")
 		}
+		linted, mistakes := schema.Lint(bson.Raw(doc), schema.Remote)
+		if (linted == nil) != (len(mistakes) > 0) || remoteErr != nil && linted != nil {
+			t.Fatalf("Parse says %v, Lint %v", remoteErr, mistakes)
+		}
+		if linted != nil {
+			validator, err := schema.Validator(bson.Raw(doc), schema.ValidatorOptions{})
+			if err != nil {
+				t.Fatalf("no validator of a sound schema: %v", err)
+			}
+			if differences, err := schema.Compare(bson.Raw(doc), validator.Lookup("$jsonSchema").Document()); err != nil || len(differences) > 0 {
+				t.Fatalf("the validator differs: %v %v", err, differences)
+			}
+			if _, err := schema.EncryptionOnly(validator); err != nil {
+				t.Fatal(err)
+			}
+		}
 		m, err := remote.Lookup(path)
 		if err == nil && (m.Class == schema.Plain) != (m.Node == nil && m.Field == nil) {
 			t.Fatalf("class %s, node %v, field %v", m.Class, m.Node, m.Field)

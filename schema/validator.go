@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
 )
 
 // ValidatorOptions configures [Validator].
@@ -61,8 +63,9 @@ func verify(want *Schema, merged bson.D) error {
 	if len(mistakes) > 0 {
 		return fmt.Errorf("merging with the existing validator: %w", mistakes[0])
 	}
+	there := got.byPath()
 	for _, f := range want.fields {
-		if !slices.ContainsFunc(got.fields, func(g *Encrypted) bool { return g.Path == f.Path && g.SameMetadata(f) }) {
+		if g := there[f.Path]; g == nil || !g.SameMetadata(f) {
 			return fmt.Errorf("merging with the existing validator: the field %s would be encrypted otherwise", f.Path)
 		}
 	}
@@ -103,15 +106,21 @@ func merge(old, own bson.D, at []string) (bson.D, error) {
 func mergeNamed(old any, own bson.E, at []string) (bson.D, error) {
 	out, _ := old.(bson.D)
 	out = append(bson.D{}, out...)
+	places := index(out)
 	added, _ := own.Value.(bson.D)
 	for _, e := range added {
+		i, there := places[e.Key]
+		if !there {
+			i, places[e.Key] = len(out), len(out)
+			out = append(out, bson.E{Key: e.Key})
+		}
 		sub, _ := e.Value.(bson.D)
-		present, _ := get(out, e.Key).(bson.D)
+		present, _ := out[i].Value.(bson.D)
 		both, err := merge(present, sub, append(at, own.Key, e.Key))
 		if err != nil {
 			return nil, err
 		}
-		out = set(out, e.Key, both)
+		out[i].Value = both
 	}
 	return out, nil
 }
@@ -140,81 +149,25 @@ func mergeRest(old, own any, at []string) (any, error) {
 	return sub, nil
 }
 
-// stripped is a subschema without all that encrypts; empty says that nothing is left which anybody else would have written.
-func stripped(doc bson.D) (out bson.D, empty bool) {
-	out = bson.D{}
-	encrypted := false
-	for _, e := range doc {
-		switch e.Key {
-		case "encrypt", "encryptMetadata":
-			encrypted = true
-			continue
-		case "properties", "patternProperties":
-			subs, _ := e.Value.(bson.D)
-			kept := bson.D{}
-			for _, sub := range subs {
-				schema, isSchema := sub.Value.(bson.D)
-				bare, empty := stripped(schema)
-				if encrypted = encrypted || empty; isSchema && !empty {
-					kept = append(kept, bson.E{Key: sub.Key, Value: bare})
-				} else if !isSchema {
-					kept = append(kept, sub)
-				}
-			}
-			if len(kept) == 0 && len(subs) > 0 {
-				continue
-			}
-			e.Value = kept
-		case "additionalProperties":
-			if sub, isSchema := e.Value.(bson.D); isSchema {
-				bare, empty := stripped(sub)
-				if encrypted = encrypted || empty; empty {
-					continue
-				}
-				e.Value = bare
-			}
-		}
-		out = append(out, e)
-	}
-	only := len(out) == 1 && (out[0].Key == "bsonType" || out[0].Key == "type") && out[0].Value == "object"
-	return out, encrypted && (len(out) == 0 || only)
-}
-
-// approximation asks for binary data in place of encrypt.
-func approximation(doc bson.D) bson.D {
-	if get(doc, "encrypt") != nil {
-		return bson.D{{Key: "bsonType", Value: "binData"}}
-	}
-	out := bson.D{}
-	for _, e := range doc {
-		sub, _ := e.Value.(bson.D)
-		switch e.Key {
-		case "encryptMetadata":
-			continue
-		case "properties", "patternProperties":
-			named := bson.D{}
-			for _, s := range sub {
-				if schema, ok := s.Value.(bson.D); ok {
-					s.Value = approximation(schema)
-				}
-				named = append(named, s)
-			}
-			e.Value = named
-		case "additionalProperties":
-			if sub != nil {
-				e.Value = approximation(sub)
-			}
-		}
-		out = append(out, e)
-	}
-	return out
-}
-
 // decoded is a document with its inner ones as bson.D.
-func decoded(doc bson.Raw) (d bson.D, err error) {
-	d = bson.D{}
-	err = bson.Unmarshal(doc, &d)
+func decoded(doc bson.Raw) (bson.D, error) {
+	if err := bsonraw.Validate(doc); err != nil { // and not too deep to be decoded
+		return nil, err
+	}
+	d := bson.D{}
+	err := bson.Unmarshal(doc, &d)
 	return d, err
+}
+
+// index is where in a document each name stands.
+func index(d bson.D) map[string]int {
+	places := make(map[string]int, len(d))
+	for i, e := range d {
+		if _, twice := places[e.Key]; !twice {
+			places[e.Key] = i
+		}
+	}
+	return places
 }
 
 func get(d bson.D, name string) any {
@@ -240,48 +193,4 @@ func set(d bson.D, name string, value any) bson.D {
 
 func unset(d bson.D, name string) bson.D {
 	return slices.DeleteFunc(slices.Clone(d), func(e bson.E) bool { return e.Key == name })
-}
-
-// EncryptionOnly is a validator without all conditions but those of encryption: what leads to encrypted fields, encrypt itself, and where binary data is asked
-// for, as [ValidatorOptions] has it.
-func EncryptionOnly(validator bson.Raw) (bson.Raw, error) {
-	d, err := decoded(validator)
-	if err != nil {
-		return nil, fmt.Errorf("reading the validator: %w", err)
-	}
-	schema, _ := get(d, "$jsonSchema").(bson.D)
-	return bson.Marshal(bson.D{{Key: "$jsonSchema", Value: encryptionOnly(schema)}})
-}
-
-func encryptionOnly(doc bson.D) bson.D {
-	if encrypt := get(doc, "encrypt"); encrypt != nil {
-		return bson.D{{Key: "encrypt", Value: encrypt}}
-	}
-	out := bson.D{}
-	for _, e := range doc {
-		sub, _ := e.Value.(bson.D)
-		switch e.Key {
-		case "bsonType", "type":
-			if e.Value != "object" && e.Value != "binData" {
-				continue
-			}
-		case "encryptMetadata":
-		case "properties", "patternProperties":
-			named := bson.D{}
-			for _, s := range sub {
-				schema, _ := s.Value.(bson.D)
-				named = append(named, bson.E{Key: s.Key, Value: encryptionOnly(schema)})
-			}
-			e.Value = named
-		case "additionalProperties":
-			if sub == nil {
-				continue
-			}
-			e.Value = encryptionOnly(sub)
-		default:
-			continue
-		}
-		out = append(out, e)
-	}
-	return out
 }

@@ -7,6 +7,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/fieldcrypt/fieldcrypt/internal/mockmongo"
 )
@@ -55,6 +57,31 @@ func TestSchemaHelp(t *testing.T) {
 		}
 	}
 	check(newSchema())
+}
+
+// Few different ciphertexts are found by a sample, without a key.
+func TestLintSample(t *testing.T) {
+	s, err := mockmongo.Run(mockmongo.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	client, err := mongo.Connect(options.Client().ApplyURI(s.URI()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Disconnect(t.Context()) }()
+	var docs []any
+	for i := range 100 {
+		docs = append(docs, bson.D{{Key: "ssn", Value: bson.Binary{Subtype: 6, Data: []byte{1, byte(i % 4)}}}, {Key: "phone", Value: bson.Binary{Subtype: 6, Data: []byte{2, byte(i)}}}})
+	}
+	if _, err := client.Database("hr").Collection("employees").InsertMany(t.Context(), docs); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := runWith("", "schema", "lint", schemaFile(t), "--online", "--collection", "hr.employees", "--uri", s.URI())
+	if code != exitOK || !strings.Contains(stdout, `"rule":"few-values","path":"ssn"`) || !strings.Contains(stdout, "only 4 different values in 100 documents") {
+		t.Errorf("%d %s%s", code, stdout, stderr)
+	}
 }
 
 // What is shown of a difference is what differs.

@@ -107,8 +107,12 @@ func (s *schemaSession) apply(ctx context.Context, cmd *cobra.Command, all []nam
 	}
 	for i, p := range plans {
 		if p.Changes() && !dryRun {
-			if err := p.Apply(ctx, s.client); err != nil {
-				return fmt.Errorf("after %d of %s: %w", i, plural(len(plans), "collection"), err)
+			err := p.Apply(ctx, s.client)
+			if err != nil && i > 0 {
+				return fmt.Errorf("after %d of %d collections: %w", i, len(plans), err)
+			}
+			if err != nil {
+				return err
 			}
 		}
 		if err := s.planned(p, dryRun); err != nil {

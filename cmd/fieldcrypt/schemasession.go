@@ -69,8 +69,8 @@ func schemaFailure(doing string, err error) error {
 		hint = "check the name; apply makes it with --create"
 	case errors.Is(err, enforce.ErrNoEncrypt):
 		hint = "--approximate asks for binary data instead, which such servers can check"
-	case errors.Is(err, enforce.ErrNotKept):
-		hint = "this server has no validators: it cannot enforce a schema"
+	case errors.Is(err, enforce.ErrNotKept), errors.Is(err, enforce.ErrNoValidators):
+		hint = "this server cannot enforce a schema: only what clients are configured with protects the fields"
 	case errors.Is(err, enforce.ErrChanged):
 		hint = "run it again"
 	case errors.Is(err, enforce.ErrNoTransactions):

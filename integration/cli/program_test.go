@@ -94,8 +94,13 @@ func (u *user) write(t *testing.T, name, text string) {
 	}
 }
 
-// command is fieldcrypt keys with these arguments, and those of the flags that the verb has.
+// command is fieldcrypt keys with these arguments, and those of the flags that the verb has; or fieldcrypt schema.
 func (u *user) command(args ...string) *exec.Cmd {
+	if args[0] == "schema" {
+		cmd := exec.Command(program, args...)
+		cmd.Dir, cmd.Env = u.dir, u.env
+		return cmd
+	}
 	if args[0] != "generate-local" {
 		args = append(args, "--key-vault", u.keyVault)
 	}

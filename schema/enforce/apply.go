@@ -31,6 +31,7 @@ var (
 	ErrChanged      = errors.New("the collection's validator was changed by somebody else in the meantime")
 	ErrNotKept      = errors.New("the server says that it took the validator, but does not show it")
 	ErrNoEncrypt    = errors.New("the server does not know the keyword encrypt in validators")
+	ErrNoValidators = errors.New("the server has no validators")
 )
 
 // Plan is a change of a collection's validator.
@@ -143,7 +144,7 @@ func (p *Plan) Apply(ctx context.Context, client *mongo.Client) error {
 	}
 	cmd := bson.D{{Key: verb, Value: name}, {Key: "validator", Value: p.After.Validator}, {Key: "validationLevel", Value: p.After.Level}, {Key: "validationAction", Value: p.After.Action}}
 	if err := client.Database(db).RunCommand(ctx, cmd).Err(); err != nil {
-		return fmt.Errorf("setting the validator of %s: %w", p.Before.Namespace, asUnknownKeyword(err))
+		return fmt.Errorf("setting the validator of %s: %w", p.Before.Namespace, asUnknown(err))
 	}
 	now, err = Read(ctx, client, p.Before.Namespace)
 	if err != nil {
@@ -167,12 +168,19 @@ func kept(now, want *Collection) bool {
 	return err == nil && len(differences) == 0
 }
 
-// asUnknownKeyword makes ErrNoEncrypt of the error of a server that does not know encrypt.
-func asUnknownKeyword(err error) error {
-	const failedToParse, notImplemented, badValue = 9, 238, 2
+// asUnknown says what a server does not know that refuses a validator.
+func asUnknown(err error) error {
+	const failedToParse, badValue, notImplemented, commandNotFound = 9, 2, 238, 59
 	var server mongo.ServerError
-	if errors.As(err, &server) && (server.HasErrorCode(failedToParse) || server.HasErrorCode(notImplemented) || server.HasErrorCode(badValue)) && server.HasErrorMessage("encrypt") {
+	if !errors.As(err, &server) {
+		return err
+	}
+	missing := server.HasErrorCode(notImplemented) || server.HasErrorCode(commandNotFound)
+	switch {
+	case server.HasErrorMessage("encrypt") && (missing || server.HasErrorCode(failedToParse) || server.HasErrorCode(badValue)):
 		return fmt.Errorf("%w: %w", ErrNoEncrypt, err)
+	case missing:
+		return fmt.Errorf("%w: %w", ErrNoValidators, err)
 	}
 	return err
 }

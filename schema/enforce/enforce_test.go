@@ -129,15 +129,27 @@ func TestApplyFails(t *testing.T) {
 	if err := plan(t, client, enforce.Options{Create: true}).Apply(ctx, client); !errors.Is(err, enforce.ErrNotKept) {
 		t.Errorf("got %v", err)
 	}
+	_, client = start(t, mockmongo.Options{Intercept: func(cmd bson.Raw) bson.D {
+		if first, _ := cmd.IndexErr(0); first.Key() != "create" {
+			return nil
+		}
+		return bson.D{{Key: "ok", Value: 0}, {Key: "code", Value: int32(238)}, {Key: "codeName", Value: "NotImplemented"}, {Key: "errmsg", Value: "validator is not implemented"}}
+	}})
+	if err := plan(t, client, enforce.Options{Create: true}).Apply(ctx, client); !errors.Is(err, enforce.ErrNoValidators) {
+		t.Errorf("got %v", err)
+	}
 	s, client := start(t, mockmongo.Options{})
 	s.Put("hr.view", bson.D{{Key: "viewOn", Value: "x"}})
 	if _, err := enforce.MakePlan(ctx, client, "hr.view", document(t, employees), enforce.Options{}); err == nil || !strings.Contains(err.Error(), "is a view") {
 		t.Errorf("got %v", err)
 	}
-	s.Put("hr.employees", bson.D{{Key: "validator", Value: document(t, `{"ssn": {"$gt": "457"}}`)}})
-	_, err := enforce.MakePlan(ctx, client, "hr.employees", document(t, employees), enforce.Options{})
-	if refused := (*analyze.RefusedError)(nil); !errors.As(err, &refused) || strings.Contains(err.Error(), "457") {
-		t.Errorf("got %v", err)
+	for _, validator := range []string{`{"ssn": {"$gt": "457"}}`, `{"$and": [{"$jsonSchema": ` + employees + `}]}`, `{"$or": [{"ssn": "457"}, {"x": 1}]}`,
+		`{"$jsonSchema": {"properties": {"home": {"enum": [{"street": "457"}]}}}}`} {
+		s.Put("hr.employees", bson.D{{Key: "validator", Value: document(t, validator)}})
+		_, err := enforce.MakePlan(ctx, client, "hr.employees", document(t, employees), enforce.Options{})
+		if refused := (*analyze.RefusedError)(nil); !errors.As(err, &refused) || strings.Contains(err.Error(), "457") {
+			t.Errorf("%s: got %v", validator, err)
+		}
 	}
 	for _, ns := range []string{"", "hr", "hr.", ".x"} {
 		if _, err := enforce.Read(ctx, client, ns); err == nil {

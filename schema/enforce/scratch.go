@@ -66,7 +66,7 @@ func (p *probe) scratch(ctx context.Context, validator bson.Raw, do func(write) 
 		if server := (mongo.ServerError)(nil); !errors.As(err, &server) { // no answer came: it may have been made
 			err = also(err, p.drop(ctx))
 		}
-		return false, fmt.Errorf("%w %s: %w", errNotMade, p.report.Scratch, asUnknownKeyword(err))
+		return false, fmt.Errorf("%w %s: %w", errNotMade, p.report.Scratch, asUnknown(err))
 	}
 	send := func(ctx context.Context, doc bson.D) error {
 		_, err := db.Collection(name).InsertOne(ctx, doc)
