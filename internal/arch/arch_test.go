@@ -40,6 +40,12 @@ var rules = []struct {
 		broken: map[string]string{"wire/x.go": `package wire; import _ "net"`},
 	},
 	{
+		name:   "schemas need no server",
+		reason: "they are read where commands are analysed; what asks a server is in schema/enforce",
+		check:  onlyImports([]string{"schema"}, std, exactly(driver+"/bson", module+"/payload", module+"/internal/bsonraw")),
+		broken: map[string]string{"schema/x.go": `package schema; import _ "` + driver + `/mongo"`},
+	},
+	{
 		name:   "cryptd reaches no key",
 		reason: "the daemon speaks to anyone on the machine; without key code it cannot leak a key",
 		check: neverReaches([]string{"cryptd", "cmd/mongo_crypt_v1"},
