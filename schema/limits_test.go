@@ -19,6 +19,9 @@ func TestLimits(t *testing.T) {
 		}
 		return `{"bsonType": "object", "patternProperties": {` + strings.Join(patterns, ", ") + `}}`
 	}
+	beside := func(pattern string) string {
+		return `{"bsonType": "object", "properties": {"a": {"encrypt": @enc}}, "patternProperties": {"` + pattern + `": {}}}`
+	}
 	long := strings.Repeat("x", 1025)
 	for _, test := range []struct{ name, schema, refused string }{
 		{"a name as long as may be", `{"bsonType": "object", "properties": {"` + long[1:] + `": {"encrypt": @enc}}}`, ""},
@@ -26,6 +29,10 @@ func TestLimits(t *testing.T) {
 		{"a longer plain name", `{"bsonType": "object", "properties": {"` + long + `": {}}}`, ""},
 		{"100 patterns", many(100), ""},
 		{"1000 patterns", many(1000), "too many"},
+		{"a pattern for names of 64 letters", beside(`^\\p{L}{1,64}$`), ""},
+		{"a pattern that repeats", beside(strings.Repeat(".{1000}", 2000)), "too large"},
+		{"a pattern that repeats what repeats", beside("((x{10}){10}){10}" + strings.Repeat("(.{500}y{500})", 20)), "too large"},
+		{"a pattern with large classes", beside(strings.Repeat(`\\pL`, 5000)), "too large"},
 		{"a pointer of 201 steps", `{"bsonType": "object", "encryptMetadata": {"keyId": "` + strings.Repeat("/a", 201) + `"}}`, "more than 200 steps"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -168,8 +168,12 @@ func (p *parser) compile(n *Node) (*Node, error) {
 				"the patterns next to encrypted fields are too many or too long: at most %d bytes, and %d more for each",
 				maxPatternBytes, patternOverhead)
 		}
-		re, err := regexp.Compile(pt.source)
-		if err != nil {
+		re, err := p.pattern(pt.source)
+		switch {
+		case err == errPatternTooLarge:
+			return nil, n.at.refuse("patternProperties", "use fewer and smaller repetitions, such as * for {0,1000}, and fewer classes of characters",
+				"the pattern %s, or all patterns next to encrypted fields together, are too large once they are compiled", quote(pt.source)).below(pt.source)
+		case err != nil:
 			return nil, n.at.refuse("patternProperties", "write it in RE2 syntax: no look-around, no back-references",
 				"the pattern %s cannot be run, so that the fields it hits are not known", quote(pt.source)).below(pt.source)
 		}

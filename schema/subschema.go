@@ -17,6 +17,7 @@ type parser struct {
 	fields       []*Encrypted
 	pointers     []pointerUse    // encrypted fields with a pointer keyId, checked when the tree is whole
 	patternBytes int             // spent of maxPatternBytes
+	patternSteps int             // spent of maxPatternSteps
 	mistakes     *[]*Error       // of Lint; nil: the first one ends the parse
 	blamed       map[*place]bool // the places without bsonType "object" that Lint has told already
 }

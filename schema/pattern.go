@@ -1,0 +1,41 @@
+package schema
+
+import (
+	"errors"
+	"regexp"
+	"regexp/syntax"
+)
+
+// maxPatternSteps bounds the compiled patterns of one schema: 16 bytes can repeat something into 100 MB. It is far more than names of
+// fields need.
+const maxPatternSteps = 16 << 10
+
+var errPatternTooLarge = errors.New("the pattern is too large once it is compiled")
+
+// pattern compiles one pattern, unless this would take more than is left of maxPatternSteps.
+func (p *parser) pattern(source string) (*regexp.Regexp, error) {
+	tree, err := syntax.Parse(source, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	if p.patternSteps += steps(tree); p.patternSteps > maxPatternSteps {
+		return nil, errPatternTooLarge
+	}
+	return regexp.Compile(source)
+}
+
+// steps is how many instructions a pattern takes about, at most one more than maxPatternSteps. Each has 40 bytes, as much as 10
+// bounds of a character class.
+func steps(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	if re.Op == syntax.OpCharClass {
+		n = 1 + len(re.Rune)/10
+	}
+	for _, sub := range re.Sub {
+		n = min(n+steps(sub), maxPatternSteps+1)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(1, re.Min, re.Max) // 1000 at most
+	}
+	return min(n, maxPatternSteps+1)
+}
