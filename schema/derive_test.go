@@ -1,6 +1,8 @@
 package schema_test
 
 import (
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -152,6 +154,46 @@ func TestCache(t *testing.T) {
 	if _, err := c.Parse(bson.Raw("nonsense"), schema.Local); err == nil {
 		t.Error("parsed nonsense")
 	}
+}
+
+// Who gives one large schema after the other gets no more memory than a few of them take.
+func TestCacheMemory(t *testing.T) {
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	nested := document(t, `{"encrypt": @enc}`)
+	for range 90 {
+		nested = marshalled(t, bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: bson.D{{Key: "a", Value: nested}}}})
+	}
+	var fields bson.D
+	for i := range 50 {
+		fields = append(fields, bson.E{Key: strconv.Itoa(i), Value: nested})
+	}
+	deep := bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: fields}}
+	var c schema.Cache
+	before := heap()
+	for i := range 100 {
+		if _, err := c.Parse(marshalled(t, append(deep, bson.E{Key: "title", Value: strconv.Itoa(i)})), schema.Local); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := int64(heap()) - int64(before)
+	runtime.KeepAlive(&c)
+	if kept > 128<<20 {
+		t.Errorf("keeps %d bytes of 100 schemas", kept)
+	}
+}
+
+func marshalled(t *testing.T, doc bson.D) bson.Raw {
+	t.Helper()
+	raw, err := bson.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
 
 func TestCovers(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 // fields need.
 const maxPatternSteps = 16 << 10
 
+const stepSize = 64 // bytes of memory, about
+
 var errPatternTooLarge = errors.New("the pattern is too large once it is compiled")
 
 // pattern compiles one pattern, unless this would take more than is left of maxPatternSteps.
@@ -24,8 +26,8 @@ func (p *parser) pattern(source string) (*regexp.Regexp, error) {
 	return regexp.Compile(source)
 }
 
-// steps is how many instructions a pattern takes about, at most one more than maxPatternSteps. Each has 40 bytes, as much as 10
-// bounds of a character class.
+// steps is how many instructions a pattern takes about, at most one more than maxPatternSteps. Ten bounds of a
+// character class have the size of one.
 func steps(re *syntax.Regexp) int {
 	n := 1 + len(re.Rune)
 	if re.Op == syntax.OpCharClass {

@@ -28,6 +28,7 @@ const (
 type Schema struct {
 	root   *Node
 	fields []*Encrypted
+	weight int // bytes of the document, and what its patterns take
 }
 
 // Parse compiles the $jsonSchema document doc (not the validator around it). The empty document is a schema that encrypts
@@ -51,7 +52,7 @@ func Parse(doc bson.Raw, origin Origin) (*Schema, error) {
 	if err := p.checkPointers(node); err != nil {
 		return nil, err
 	}
-	return &Schema{root: node, fields: p.fields}, nil
+	return &Schema{node, p.fields, len(doc) + p.patternSteps*stepSize}, nil
 }
 
 // Encrypts says whether the schema encrypts any field.
