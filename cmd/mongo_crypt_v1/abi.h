@@ -61,7 +61,7 @@ MONGO_CRYPT_V1_API void mongo_crypt_v1_query_analyzer_destroy(mongo_crypt_v1_que
 
 // Analyses one command with its schemas and gives {hasEncryptionPlaceholders, schemaRequiresEncryption, result}, *bson_len bytes to be
 // freed by bson_free; NULL on an error, *bson_len is 0 then. document is one BSON document: as many bytes are read as its first
-// four say. The ns_len bytes at ns are "db.collection", of which the database counts, for a document without $db; ns may be NULL otherwise.
+// four say, up to 48,000,000; more is an error. The ns_len bytes at ns are "db.collection", of which the database counts, for a document without $db; ns may be NULL otherwise.
 MONGO_CRYPT_V1_API uint8_t *mongo_crypt_v1_analyze_query(mongo_crypt_v1_query_analyzer *analyzer, const uint8_t *document, const char *ns,
                                                          uint32_t ns_len, uint32_t *bson_len, mongo_crypt_v1_status *status);
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/fieldcrypt/fieldcrypt/cryptd"
 	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
+	"github.com/fieldcrypt/fieldcrypt/wire"
 )
 
 // library is the Go side of a mongo_crypt_v1_lib.
@@ -81,8 +82,11 @@ func whole(b *byte) bson.Raw {
 	return unsafe.Slice(b, max(n, 4))
 }
 
-// database is that of ns, for a request without one of its own.
+// database is that of ns, for a request without one of its own. One that is too long is left to the analyzer, which refuses it unread.
 func database(request bson.Raw, ns string) string {
+	if len(request) > wire.MaxMessageSize {
+		return ""
+	}
 	it := bsonraw.Iterate(request)
 	for it.Next() {
 		if string(it.Element.Key) == "$db" {

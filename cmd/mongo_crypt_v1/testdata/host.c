@@ -83,6 +83,8 @@ static void nulls(mongo_crypt_v1_lib *lib) {
     check(analyze_query(analyzer, empty, "", 0, NULL, status) == NULL && status_get_error(status) != 0, "no length");
     check(analyze_query(analyzer, empty, NULL, 7, &len, status) == NULL && status_get_error(status) == 2, "no namespace");
     check(analyze_query(analyzer, empty, NULL, 0, &len, NULL) == NULL, "no status");
+    uint8_t lying[] = {0xff, 0xff, 0xff, 0x7f, 2, 'a', 0, 0xf0, 0xff, 0xff, 0x7e};
+    check(analyze_query(analyzer, lying, "db.c", 4, &len, status) == NULL && status_get_code(status) == 10334, "a length beyond that of messages is not believed");
     query_analyzer_destroy(analyzer);
     query_analyzer_destroy(NULL);
     status_destroy(status);
