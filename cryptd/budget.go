@@ -44,6 +44,15 @@ func (b *budget) take(ctx context.Context, size int) (share, error) {
 	return s, s.of.Acquire(ctx, s.bytes)
 }
 
+// tryMore takes what an answer of size bytes has grown beyond the share of its message, without waiting. It takes nothing when there is no room.
+func (b *budget) tryMore(held share, size int64) (more share, ok bool) {
+	more = share{b.large, max(0, size-held.bytes)}
+	if !more.of.TryAcquire(more.bytes) {
+		return share{b.large, 0}, false
+	}
+	return more, true
+}
+
 func (s share) giveBack() { s.of.Release(s.bytes) }
 
 // buffers are the memory of a message in work.

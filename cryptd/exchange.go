@@ -65,10 +65,12 @@ func (c *connection) answerMsg(ctx context.Context, b *buffers, message []byte, 
 		return ctx.Err()
 	}
 	b.reply = c.appendAnalysis(b.reply, command)
-	if int64(cap(b.reply)) > held.bytes { // far more than usual: no other analysis in its place until it is sent
-		defer func() { <-c.memory.analyses }()
-	} else {
+	more, ok := c.memory.tryMore(held, int64(cap(b.reply)))
+	defer more.giveBack()
+	if ok {
 		<-c.memory.analyses
+	} else { // far more than usual, and no room for it: no other analysis in its place until it is sent
+		defer func() { <-c.memory.analyses }()
 	}
 	return c.send(b, compressor)
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -127,6 +128,21 @@ func TestServerSlowReader(t *testing.T) {
 	}
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a gigabyte was taken from a client that reads nothing: %v", err)
+	}
+	ok(t, dial(t, addr).run(findRequest(t)))
+}
+
+// Clients who do not read answers that are far longer than their questions hold up nobody either.
+func TestServerSlowReadersOfLongAnswers(t *testing.T) {
+	addr := serve(t, &cryptd.Server{MessageTimeout: 10 * patience})
+	filter := bson.D{{Key: "ssn", Value: bson.D{{Key: "$in", Value: slices.Repeat(bson.A{""}, 500_000)}}}}
+	long := msg(t, wire.Msg{Body: request(t, bson.D{{Key: "find", Value: "people"}, {Key: "filter", Value: filter}, {Key: "$db", Value: "db"}}, wideSchema)})
+	for range runtime.GOMAXPROCS(0) {
+		slow := dial(t, addr)
+		slow.send(long)
+		if _, err := io.ReadFull(slow, make([]byte, wire.HeaderSize)); err != nil { // it is being sent
+			t.Fatal(err)
+		}
 	}
 	ok(t, dial(t, addr).run(findRequest(t)))
 }
