@@ -23,15 +23,15 @@ func (e *acceptError) Unwrap() error { return e.err }
 // longestPause is how long accept waits at most after an error such as too many open files.
 const longestPause = time.Second
 
-// accept serves the connections of a listener until it is closed.
-func (s *service) accept(ctx context.Context, l net.Listener) error {
+// accept serves the connections of a listener until it is closed, each with the context work.
+func (s *service) accept(ctx, work context.Context, l net.Listener) error {
 	pause := time.Duration(0)
 	for {
 		conn, err := l.Accept()
 		switch {
 		case err == nil:
 			pause = 0
-			s.start(ctx, conn)
+			s.start(work, conn)
 			continue
 		case ctx.Err() != nil:
 			return nil

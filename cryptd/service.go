@@ -40,10 +40,12 @@ func newService(s *Server) *service {
 func (s *service) run(ctx context.Context, listeners []net.Listener) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
+	work, abandon := context.WithCancel(context.WithoutCancel(ctx)) // of the messages that came before the end
+	defer abandon()
 	var accepting sync.WaitGroup
 	for _, l := range listeners {
 		accepting.Go(func() {
-			if err := s.accept(ctx, l); err != nil {
+			if err := s.accept(ctx, work, l); err != nil {
 				end(err)
 			}
 		})
@@ -61,7 +63,7 @@ func (s *service) run(ctx context.Context, listeners []net.Listener) error {
 		_ = l.Close() // its accept has ended, or does now
 	}
 	accepting.Wait()
-	s.shutdown()
+	s.shutdown(abandon)
 	if failed := (*acceptError)(nil); errors.As(context.Cause(ctx), &failed) {
 		return failed
 	}
@@ -69,9 +71,12 @@ func (s *service) run(ctx context.Context, listeners []net.Listener) error {
 }
 
 // shutdown ends connections as soon as what is in work has been answered, and the slow ones after a while.
-func (s *service) shutdown() {
+func (s *service) shutdown(abandon func()) {
 	s.each(func(c *connection) { c.readNoMore() })
-	slow := time.AfterFunc(shutdownGrace, func() { s.each(func(c *connection) { _ = c.Close() }) })
+	slow := time.AfterFunc(shutdownGrace, func() {
+		abandon()
+		s.each(func(c *connection) { _ = c.Close() })
+	})
 	defer slow.Stop()
 	s.running.Wait()
 }
