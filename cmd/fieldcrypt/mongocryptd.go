@@ -154,12 +154,36 @@ func (f *mongocryptdFlags) serve(ctx context.Context, s *cryptd.Server) error {
 	for _, l := range listeners {
 		s.Logger.Info("listening", "address", l.Addr().String())
 	}
-	if err := s.Serve(ctx, listeners...); err != nil {
+	ended, err := untilGrace(ctx, endGrace, func() error { return s.Serve(ctx, listeners...) })
+	switch {
+	case err != nil:
 		s.Logger.Error("ended", "error", err)
 		return ioFailure("serving", err)
+	case !ended:
+		s.Logger.Warn("a command was still being analysed: ending without it")
 	}
 	s.Logger.Info("ended")
 	return nil
+}
+
+// endGrace is how long the program waits, told to end, for what is in work. The server itself ends slow clients sooner, but nothing ends an analysis.
+const endGrace = 10 * time.Second
+
+// untilGrace waits for serve, but when ctx is done no longer than for the time of grace; ended says whether serve has ended.
+func untilGrace(ctx context.Context, grace time.Duration, serve func() error) (ended bool, err error) {
+	done := make(chan error, 1)
+	go func() { done <- serve() }()
+	select {
+	case err := <-done:
+		return true, err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return true, err
+	case <-time.After(grace):
+		return false, nil
+	}
 }
 
 // options checks the switches that say how commands are analysed, and how long to idle.

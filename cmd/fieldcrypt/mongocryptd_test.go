@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -97,5 +98,22 @@ func TestCommandLine(t *testing.T) {
 		if got := commandLine(tt.args); !slices.Equal(got, tt.want) {
 			t.Errorf("%q: got %q, want %q", tt.args, got, tt.want)
 		}
+	}
+}
+
+// A command whose analysis does not end does not keep the program from ending.
+func TestUntilGrace(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	if ended, err := untilGrace(ctx, time.Hour, func() error { return io.ErrClosedPipe }); !ended || err != io.ErrClosedPipe {
+		t.Errorf("by itself: %v, %v", ended, err)
+	}
+	stop()
+	if ended, err := untilGrace(ctx, time.Hour, func() error { return nil }); !ended || err != nil {
+		t.Errorf("in time: %v, %v", ended, err)
+	}
+	forever := make(chan struct{})
+	defer close(forever)
+	if ended, err := untilGrace(ctx, time.Millisecond, func() error { <-forever; return nil }); ended || err != nil {
+		t.Errorf("never: %v, %v", ended, err)
 	}
 }
