@@ -1,0 +1,64 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/fieldcrypt/fieldcrypt/audit"
+)
+
+// segment is a part of a bar.
+type segment struct {
+	Class    string // of the style sheet
+	Name     string
+	Values   int64
+	X, Width float64 // of 1000
+}
+
+// barWidth is the width of the bars' view box.
+const barWidth = 1000
+
+// thinnest is the least width of a part that is not nothing: a single plaintext value among millions must be seen.
+const thinnest = 6
+
+// bar is the values of a field, side by side.
+func bar(f *audit.Field) []segment {
+	return stack([]segment{
+		{Class: "clean", Name: "encrypted as the schema says", Values: f.Clean},
+		{Class: "faulty", Name: "encrypted, with a problem", Values: f.Faulty()},
+		{Class: "plain", Name: "plaintext", Values: f.Plaintext()},
+		{Class: "empty", Name: "empty", Values: f.Empty},
+	})
+}
+
+// stack gives the parts their places.
+func stack(parts []segment) []segment {
+	parts = slices.DeleteFunc(parts, func(s segment) bool { return s.Values <= 0 })
+	all := int64(0)
+	for _, s := range parts {
+		all += s.Values
+	}
+	sum := 0.0
+	for i := range parts {
+		parts[i].Width = max(thinnest, barWidth*float64(parts[i].Values)/float64(all))
+		sum += parts[i].Width
+	}
+	x := 0.0
+	for i := range parts {
+		parts[i].Width *= barWidth / sum
+		parts[i].X = x
+		x += parts[i].Width
+	}
+	return parts
+}
+
+// names lists counts, the greatest first.
+func names[K cmp.Ordered](counts map[K]int64, name func(K) string) (all []string) {
+	keys := slices.SortedFunc(maps.Keys(counts), func(a, b K) int { return cmp.Or(-cmp.Compare(counts[a], counts[b]), cmp.Compare(a, b)) })
+	for _, k := range keys {
+		all = append(all, fmt.Sprintf("%s: %d", name(k), counts[k]))
+	}
+	return all
+}
