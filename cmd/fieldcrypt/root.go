@@ -33,6 +33,7 @@ the mongocryptd that drivers of other languages ask.
 	root.AddCommand(
 		newInspect(), newAnalyze(), newExplain(),
 		newKeys(), newSchema(),
+		newAudit(),
 		newMongocryptd(), newSharedLibrary(),
 		newVersion(),
 	)

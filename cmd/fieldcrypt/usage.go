@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,7 +60,7 @@ func badValue(cmd *cobra.Command, err error) *failure {
 		flag := cmd.Flags().Lookup(match[1])
 		switch {
 		case flag == nil:
-		case flag.Value.Type() == "int":
+		case slices.Contains([]string{"int", "int64", "float64"}, flag.Value.Type()):
 			return badUsage("", "--%s: expected a number", flag.Name)
 		case flag.Value.Type() == "duration":
 			return badUsage("", "--%s: expected a duration such as 90s or 5m", flag.Name)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -41,8 +42,13 @@ func (u *user) interrupted(t *testing.T, s *stuck, after int64, args ...string) 
 	s.calls.Store(0)
 	s.after.Store(after)
 	defer s.after.Store(0)
+	return interrupt(t, s, u.command(args...))
+}
+
+// interrupt lets a command run until the KMS is stuck, then sends what Ctrl-C sends.
+func interrupt(t *testing.T, s *stuck, cmd *exec.Cmd) (stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
-	cmd := u.command(args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -52,7 +58,7 @@ func (u *user) interrupted(t *testing.T, s *stuck, after int64, args ...string) 
 		t.Fatal(err)
 	}
 	if code := exitCode(t, cmd.Wait()); code != 130 {
-		t.Errorf("%v: exit code %d\n%s", args, code, &errs)
+		t.Errorf("%v: exit code %d\n%s", cmd.Args, code, &errs)
 	}
 	return out.String(), errs.String()
 }
@@ -86,4 +92,23 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("%s%s", stdout, stderr)
 	}
 	u.ok(t, "check")
+}
+
+// An interrupted audit tells what it found, in every form, marked as incomplete.
+func TestInterruptAudit(t *testing.T) {
+	s := &stuck{waiting: make(chan struct{}, 1)}
+	a := newAudited(t, s.intercept)
+	a.ok(t, append([]string{"rewrap", a.id(t, a.other), "--yes"}, toVault...)...)
+	s.after.Store(1)
+	defer s.after.Store(0)
+	stdout, stderr := interrupt(t, s, a.auditCommand("--key-vault", a.keyVault, "--kms-providers", "kms.json", "--html", "report.html"))
+	a.seen.WriteString(stdout + stderr)
+	got := decoded[auditReport](t, stdout)
+	if got.Complete || got.Counts["plaintext"] != 2 || !strings.Contains(stderr, "the report is incomplete") || !strings.Contains(stderr, "interrupted") {
+		t.Errorf("%+v\n%s", got, stderr)
+	}
+	page, err := os.ReadFile(a.dir + "/report.html")
+	if err != nil || !bytes.Contains(page, []byte("<b>Incomplete.</b>")) {
+		t.Errorf("%v: %s", err, page)
+	}
 }

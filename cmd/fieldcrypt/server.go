@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/fieldcrypt/fieldcrypt"
+	"github.com/fieldcrypt/fieldcrypt/keyvault"
+)
+
+// server is a server, and what a command has to open what is on it: a key vault and KMSs, where they are named.
+type server struct {
+	uri        string
+	hidden     secrets
+	client     *mongo.Client
+	vault      keyvault.Store               // nil without --key-vault
+	providers  *kmsProviders                // nil without --kms-providers
+	encryption *fieldcrypt.ClientEncryption // nil without both
+}
+
+// openServer connects to the server of --uri. The result is never nil: its failure hides what must not be seen.
+func openServer(ctx context.Context, f *keysFlags) (*server, error) {
+	s := &server{uri: f.uri}
+	if s.uri == "" {
+		s.uri = os.Getenv(uriVariable)
+	}
+	if s.uri == "" {
+		return s, badUsage("set "+uriVariable+" to the connection string, such as mongodb://localhost:27017", "no server: neither --uri nor %s is set", uriVariable)
+	}
+	s.hidden = uriSecrets(s.uri)
+	if err := checkEndpoints(f.endpoints); err != nil {
+		return s, err
+	}
+	if f.providers != "" {
+		var err error
+		if s.providers, err = readProviders(ctx, f.providers); err != nil {
+			return s, err
+		}
+		s.hidden = append(s.hidden, s.providers.secrets...)
+	}
+	var err error
+	s.client, err = mongo.Connect(options.Client().SetAppName("fieldcrypt").SetServerSelectionTimeout(serverTimeout).ApplyURI(s.uri))
+	if err != nil {
+		return s, badURI(err)
+	}
+	if err := s.openVault(f); err != nil {
+		s.close()
+		return s, err
+	}
+	return s, nil
+}
+
+func (s *server) openVault(f *keysFlags) error {
+	if f.keyVault == "" {
+		return nil
+	}
+	store, err := keyvault.NewMongoStore(s.client, f.keyVault)
+	if err != nil {
+		return badUsage("", "--key-vault: %v", err)
+	}
+	s.vault = store
+	if s.providers == nil {
+		return nil
+	}
+	s.encryption, err = fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{
+		KeyVault: store, KmsProviders: s.providers.config, KmsTypes: s.providers.types(f.endpoints),
+	})
+	if err != nil {
+		return badInput("reading "+f.providers, `"fieldcrypt help keys" tells how it is written`, "%v", err)
+	}
+	return nil
+}
+
+func (s *server) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // there is nothing left to lose
+	defer cancel()
+	if s.encryption != nil {
+		_ = s.encryption.Close(ctx)
+	}
+	_ = s.client.Disconnect(ctx)
+}
+
+// failure tells an error to a person, without secrets.
+func (s *server) failure(ctx context.Context, doing string, err error) error {
+	return keysFailure(ctx, doing, s.hidden, err)
+}
+
+// hosts is where the server is, without user, password and options.
+func (s *server) hosts() string {
+	_, rest, _ := strings.Cut(s.uri, "://")
+	authority, _, _ := strings.Cut(rest, "?")
+	authority = authority[strings.LastIndex(authority, "@")+1:]
+	hosts, _, _ := strings.Cut(authority, "/")
+	if plain, err := url.PathUnescape(hosts); err == nil { // a socket's path
+		return plain
+	}
+	return hosts
+}
