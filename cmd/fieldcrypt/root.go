@@ -34,6 +34,8 @@ the mongocryptd that drivers of other languages ask.
 		newInspect(), newAnalyze(), newExplain(),
 		newKeys(), newSchema(),
 		newAudit(),
+		newEncrypt(),
+		newDecrypt(),
 		newMongocryptd(), newSharedLibrary(),
 		newVersion(),
 	)

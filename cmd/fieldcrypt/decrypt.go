@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt"
+)
+
+func newDecrypt() *cobra.Command {
+	var f transformFlags
+	var keep bool
+	cmd := &cobra.Command{
+		Use:   "decrypt --key-vault DB.COLL --kms-providers FILE [FILE]",
+		Short: "Decrypt the documents of a file",
+		Long: `decrypt reads documents, decrypts every encrypted value in them, wherever it
+stands, and writes them: the way back from encrypt, or from a dump or an export
+of a collection. It needs no schema.
+
+A value whose data key is not in the key vault, or whose KMS denies access, ends
+the run; with --keep it stays as it is. A value that was altered always ends it.
+
+` + filesHelp + providersHelp + `
+` + transformExitCodes,
+		Example: `  fieldcrypt decrypt --key-vault encryption.__keyVault --kms-providers kms.yaml < sealed.json > plain.json
+  fieldcrypt decrypt --key-vault encryption.__keyVault --kms-providers kms.yaml --format bson dump/hr/employees.bson --out plain.bson`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(cmd, args); err != nil {
+				return err
+			}
+			opts := fieldcrypt.AutoEncryptionOptions{BypassAutoEncryption: true, Undecryptable: fieldcrypt.Fail}
+			if keep {
+				opts.Undecryptable = fieldcrypt.Keep
+			}
+			return f.decrypt(cmd, args, opts)
+		},
+	}
+	f.registerTransform(cmd)
+	cmd.Flags().BoolVar(&keep, "keep", false, "leave values as they are whose key cannot be had")
+	return cmd
+}
+
+func (f *transformFlags) decrypt(cmd *cobra.Command, args []string, opts fieldcrypt.AutoEncryptionOptions) error {
+	var engine *fieldcrypt.AutoEncryption
+	err := f.run(cmd, args, "decrypting", opts, func(e *fieldcrypt.AutoEncryption) change {
+		engine = e
+		return func(ctx context.Context, doc bson.Raw) (bson.Raw, error) { return e.Decrypt(ctx, doc) }
+	})
+	if engine != nil && engine.Undecryptable() > 0 {
+		s := f.screen(cmd)
+		s.note("%s left encrypted: their data keys cannot be had", plural(int(engine.Undecryptable()), "value"))
+	}
+	return err
+}

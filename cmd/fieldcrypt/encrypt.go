@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt"
+	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
+	"github.com/fieldcrypt/fieldcrypt/schema"
+)
+
+func newEncrypt() *cobra.Command {
+	var f transformFlags
+	var schemaFile, mapFile, ns string
+	cmd := &cobra.Command{
+		Use:   "encrypt {--schema FILE | --schema-map FILE --ns DB.COLL} --key-vault DB.COLL --kms-providers FILE [FILE]",
+		Short: "Encrypt the documents of a file by a schema",
+		Long: `encrypt reads documents, encrypts the fields that the schema names, as automatic
+encryption does when they are inserted, and writes them. No document goes to a
+server: what comes out can be imported with any tool.
+
+A document that automatic encryption would refuse, such as one with a value of
+another type than the schema's, or with a value that is encrypted already, ends
+the run.
+
+` + filesHelp + providersHelp + `
+` + transformExitCodes,
+		Example: `  fieldcrypt encrypt --schema employee.json --key-vault encryption.__keyVault --kms-providers kms.yaml < plain.json > sealed.json
+  fieldcrypt encrypt --schema-map schemas.json --ns hr.employees --key-vault encryption.__keyVault --kms-providers kms.yaml \
+    --format bson dump/hr/employees.bson --out sealed.bson`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(cmd, args); err != nil {
+				return err
+			}
+			doc, err := schemaDocument(schemaFile, mapFile, ns)
+			if err != nil {
+				return err
+			}
+			opts := fieldcrypt.AutoEncryptionOptions{SchemaMap: map[string]any{anyNamespace: doc}}
+			return f.run(cmd, args, "encrypting", opts, encrypting)
+		},
+	}
+	f.registerTransform(cmd)
+	cmd.Flags().StringVar(&schemaFile, "schema", "", "`FILE` with the schema, in Extended JSON")
+	cmd.Flags().StringVar(&mapFile, "schema-map", "", "`FILE` of schemas by DB.COLL, in Extended JSON")
+	cmd.Flags().StringVar(&ns, "ns", "", "the collection, `DB.COLL`, of the schema map whose documents these are")
+	_ = cmd.MarkFlagFilename("schema", "json")
+	_ = cmd.MarkFlagFilename("schema-map", "json")
+	_ = cmd.RegisterFlagCompletionFunc("ns", cobra.NoFileCompletions)
+	return cmd
+}
+
+// anyNamespace is the collection that documents are encrypted for; none is called so.
+const anyNamespace = "file.documents"
+
+// schemaDocument reads the schema of the documents.
+func schemaDocument(schemaFile, mapFile, ns string) (bson.Raw, error) {
+	switch {
+	case (schemaFile == "") == (mapFile == ""):
+		return nil, badUsage("", "expected one of --schema and --schema-map")
+	case mapFile == "" && ns != "":
+		return nil, badUsage("", "--ns needs --schema-map")
+	case schemaFile != "":
+		if _, err := readSchema(schemaFile, schema.Local); err != nil {
+			return nil, err
+		}
+		return readOne("reading schema "+schemaFile, schemaFile)
+	case !isNamespace(ns):
+		return nil, badUsage("such as --ns hr.employees", "--ns: expected DB.COLL")
+	}
+	all, err := readSchemaMap(mapFile, schema.Local)
+	if err != nil {
+		return nil, err
+	}
+	if _, known := all.of(ns); !known {
+		return nil, badInput("reading schema map "+mapFile, "", "there is no schema of %s", printable(ns))
+	}
+	doc, err := readOne("reading schema map "+mapFile, mapFile)
+	if err != nil {
+		return nil, err
+	}
+	found, _ := doc.Lookup(ns).DocumentOK() // readSchemaMap has seen it; a name with dots is looked up as one name
+	return found, nil
+}
+
+// encrypting encrypts documents as if they were inserted.
+func encrypting(engine *fieldcrypt.AutoEncryption) change {
+	db, coll, _ := strings.Cut(anyNamespace, ".")
+	var cmd []byte
+	return func(ctx context.Context, doc bson.Raw) (bson.Raw, error) {
+		var start, documents int
+		cmd, start = bsonraw.Begin(cmd[:0])
+		cmd = bsonraw.AppendValue(cmd, "insert", bson.RawValue{Type: bson.TypeString, Value: text(coll)})
+		cmd, documents = bsonraw.BeginArray(cmd, "documents")
+		cmd = bsonraw.AppendValue(cmd, "0", bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc})
+		cmd = bsonraw.End(cmd, documents)
+		cmd = bsonraw.End(cmd, start)
+		sealed, err := engine.Encrypt(ctx, db, cmd)
+		if err != nil {
+			return nil, err
+		}
+		out, ok := sealed.Lookup("documents", "0").DocumentOK()
+		if !ok {
+			return nil, errors.New("query analysis gave no document")
+		}
+		return out, nil
+	}
+}
+
+// text is a BSON string.
+func text(s string) []byte {
+	_, data, _ := bson.MarshalValue(s) // a string always marshals
+	return data
+}
