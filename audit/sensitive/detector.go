@@ -61,6 +61,9 @@ func Pattern(name, expression string) (Detector, error) {
 // digits takes single spaces and the other separators out of a number; false when something else than digits is left, or two separators
 // stand side by side, or one at an end.
 func digits(text, separators string, most int) (string, bool) {
+	if len(text) == 0 || text[0] < '0' || text[0] > '9' {
+		return "", false
+	}
 	b := make([]byte, 0, 24)
 	for i := range len(text) {
 		c := text[i]

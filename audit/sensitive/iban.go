@@ -9,9 +9,12 @@ const ibanLengths = "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28
 
 // isIBAN wants a country's length and the check digits of ISO 13616 (ISO 7064, MOD 97-10). Groups may be set off by spaces.
 func isIBAN(text string) bool {
-	const shortest, longest = 15, 34
+	const shortest, longest, spaces = 15, 34, 9
+	if len(text) < shortest || len(text) > longest+spaces || !letter(text[0]) || !letter(text[1]) {
+		return false
+	}
 	compact := strings.ToUpper(strings.ReplaceAll(text, " ", ""))
-	if len(compact) < shortest || len(compact) > longest || !letter(compact[0]) || !letter(compact[1]) {
+	if len(compact) < shortest || len(compact) > longest {
 		return false
 	}
 	at := strings.Index(ibanLengths, compact[:2])

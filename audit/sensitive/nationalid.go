@@ -30,8 +30,12 @@ func isCPF(text string) bool {
 // isNIR checks the key of a French NIR (INSEE number): sex, year, month, then ten digits and 97 less their remainder. Corsica's
 // departments are written 2A and 2B.
 func isNIR(text string) bool {
+	const width, spaces = 15, 7
+	if len(text) < width || len(text) > width+spaces || text[0] != '1' && text[0] != '2' {
+		return false
+	}
 	compact := strings.ToUpper(strings.ReplaceAll(text, " ", ""))
-	if len(compact) != 15 {
+	if len(compact) != width {
 		return false
 	}
 	less := int64(0)
@@ -45,7 +49,7 @@ func isNIR(text string) bool {
 		compact = compact[:5] + "20" + compact[7:]
 	}
 	d, ok := digits(compact, "", 15)
-	if !ok || d[0] != 1 && d[0] != 2 {
+	if !ok {
 		return false
 	}
 	month := number(d[3:5])
@@ -98,8 +102,12 @@ func isPESEL(text string) bool {
 
 // isDNI checks the letter of a Spanish DNI (8 digits) or NIE (X, Y or Z and 7 digits).
 func isDNI(text string) bool {
+	const width, hyphens = 9, 2
+	if len(text) < width || len(text) > width+hyphens {
+		return false
+	}
 	compact := strings.ToUpper(strings.ReplaceAll(text, "-", ""))
-	if len(compact) != 9 || len(text) > 11 {
+	if len(compact) != width {
 		return false
 	}
 	body := []byte(compact[:8])
@@ -121,7 +129,7 @@ func isCodiceFiscale(text string) bool {
 		monthAt   = 8
 		bodyWidth = 15
 	)
-	if len(text) != len(letterAt) {
+	if len(text) != len(letterAt) || !letter(text[0]) || !letter(text[1]) || !letter(text[2]) {
 		return false
 	}
 	code := strings.ToUpper(text)
