@@ -36,6 +36,7 @@ the mongocryptd that drivers of other languages ask.
 		newAudit(),
 		newEncrypt(),
 		newDecrypt(),
+		newDoctor(),
 		newMongocryptd(), newSharedLibrary(),
 		newVersion(),
 	)
