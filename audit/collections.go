@@ -49,6 +49,10 @@ func targets(ctx context.Context, client *mongo.Client, opts Options) ([]target,
 				wanted[name] = nil
 			}
 		}
+		for ns := range opts.Schemas { // also those that do not exist
+			db, _, _ := strings.Cut(ns, ".")
+			wanted[db] = nil
+		}
 	}
 	var all []target
 	for db, collections := range wanted {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fieldcrypt/fieldcrypt/audit"
 	"github.com/fieldcrypt/fieldcrypt/payload"
+	"github.com/fieldcrypt/fieldcrypt/schema"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -23,15 +24,16 @@ func someReport() *audit.Report {
 		t, data, _ := bson.MarshalValue(n)
 		return audit.ID{Value: bson.RawValue{Type: t, Value: data}}
 	}
+	want := &schema.Encrypted{Path: "ssn", Algorithm: payload.Deterministic, KeyID: someID, Types: 1 << bson.TypeString}
 	ssn := &audit.Field{
-		Path: "ssn", Documents: 990, Values: 990, Clean: 985, Encrypted: 987, Empty: 1, Proven: 20, Keys: []audit.KeyCount{{ID: someID, Values: 986}, {ID: gone, Values: 1}},
+		Path: "ssn", Schema: want, Documents: 990, Values: 990, Clean: 985, Encrypted: 987, Empty: 1, Proven: 20, Keys: []audit.KeyCount{{ID: someID, Values: 986}, {ID: gone, Values: 1}},
 		Algorithms: map[payload.Algorithm]int64{payload.Deterministic: 987}, Types: map[bson.Type]int64{bson.TypeString: 987}, PlainTypes: map[bson.Type]int64{bson.TypeString: 2},
 		Problems: []*audit.Occurrences{{Problem: audit.Plaintext, Values: 2, Documents: []audit.ID{number(7), {Withheld: "an _id that looks like: e-mail address"}}}, {Problem: audit.UnknownKey, Values: 20, Documents: []audit.ID{number(9)}}},
 	}
 	return &audit.Report{
 		Server: "db.example.org", Version: "v1.2.3", Started: time.UnixMilli(0).UTC(), Ended: time.UnixMilli(1000).UTC(), Complete: true,
 		Collections: []*audit.Collection{
-			{Namespace: "hr.employees", Source: audit.FromMap, Total: 1000, Documents: 1000, Complete: true, Fields: []*audit.Field{ssn, {Path: "phone"}},
+			{Namespace: "hr.employees", Source: audit.FromMap, Total: 1000, Documents: 1000, Complete: true, Fields: []*audit.Field{ssn, {Path: "phone", Schema: &schema.Encrypted{Path: "phone", Algorithm: payload.Random, KeyPointer: "/owner"}}},
 				Suspects: []*audit.Suspect{{Path: "mail", Values: 900, Hits: 880, Detector: "e-mail address", Documents: []audit.ID{number(1)}}}},
 			{Namespace: "hr.\x1b[31mred", Source: audit.FromNowhere, Total: 3, Documents: 1, Unreadable: 1, Err: errors.New("connection\nlost"),
 				Others: []*audit.Field{{Path: "a", Values: 3, Encrypted: 3, Keys: []audit.KeyCount{{ID: someID, Values: 3}}, Problems: []*audit.Occurrences{{Problem: audit.NotInSchema, Values: 3}}}}},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -34,7 +35,11 @@ func collectionText(b *bytes.Buffer, c *audit.Collection) {
 		fmt.Fprintln(w, "  FIELD\tVALUES\tCLEAN\tPLAINTEXT\tEMPTY\tPROVEN\tENCRYPTED AS")
 	}
 	for _, f := range append(slices.Clone(c.Fields), c.Others...) {
-		fmt.Fprintf(w, "  %s\t%d\t%d\t%d\t%d\t%d\t%s\n", printable(f.Path), f.Values, f.Clean, f.Plaintext(), f.Empty, f.Proven, escaped(encryptedAs(f)))
+		clean := "-" // nothing says how they should be
+		if f.Schema != nil {
+			clean = strconv.FormatInt(f.Clean, 10)
+		}
+		fmt.Fprintf(w, "  %s\t%d\t%s\t%d\t%d\t%d\t%s\n", printable(f.Path), f.Values, clean, f.Plaintext(), f.Empty, f.Proven, escaped(encryptedAs(f)))
 	}
 	_ = w.Flush() // into memory
 	fmt.Fprintln(b)

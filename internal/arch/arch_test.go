@@ -62,6 +62,14 @@ var rules = []struct {
 		broken: map[string]string{"cryptd/x.go": `package cryptd; import _ "` + module + `/payload"`},
 	},
 	{
+		name:   "audit imports no cipher and no KMS",
+		reason: "what looks at everything that is stored should not be able to read it: it is handed a Decrypter, or none",
+		check: onlyImports([]string{"audit", "audit/sensitive", "audit/page"},
+			std.without(under("crypto/aes", "crypto/cipher", "crypto/hmac")), under(driver+"/bson", module+"/audit"),
+			exactly(driver+"/mongo", module+"/schema", module+"/payload", module+"/keyvault", module+"/internal/bsonraw")),
+		broken: map[string]string{"audit/x.go": `package audit; import _ "` + module + `/kms/local"`},
+	},
+	{
 		name:   "only mongodriver touches the driver's x packages",
 		reason: "they change without notice: one package to mend when they do",
 		check:  onlyImporter("mongodriver", under(driver+"/x")),
