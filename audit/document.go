@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -67,7 +68,11 @@ func (f *Field) document() any {
 		} else {
 			wants = append(wants, bson.E{Key: "keyId", Value: uuid(w.KeyID)})
 		}
-		doc = append(doc, bson.E{Key: "wants", Value: append(wants, bson.E{Key: "types", Value: w.Types.String()})})
+		types := bson.A{} // none named: all that the algorithm takes
+		if w.Types != 0 {
+			types = list(strings.Split(w.Types.String(), ", "), func(name string) any { return name })
+		}
+		doc = append(doc, bson.E{Key: "wants", Value: append(wants, bson.E{Key: "types", Value: types})})
 	}
 	return append(doc,
 		bson.E{Key: "documents", Value: f.Documents}, bson.E{Key: "values", Value: f.Values}, bson.E{Key: "clean", Value: f.Clean},

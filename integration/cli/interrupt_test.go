@@ -7,9 +7,11 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fieldcrypt/fieldcrypt/internal/mockkms/vault"
 )
@@ -110,5 +112,39 @@ func TestInterruptAudit(t *testing.T) {
 	page, err := os.ReadFile(a.dir + "/report.html")
 	if err != nil || !bytes.Contains(page, []byte("<b>Incomplete.</b>")) {
 		t.Errorf("%v: %s", err, page)
+	}
+}
+
+// An interrupted encrypt that waits for its input ends, and leaves no file.
+func TestInterruptEncrypt(t *testing.T) {
+	u := newSealer(t)
+	cmd := exec.Command(program, "encrypt", "--schema", "schema.json", "--key-vault", u.keyVault, "--kms-providers", "kms.json", "--out", "out.json")
+	cmd.Dir, cmd.Env = u.dir, u.env
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	begun := func() int {
+		files, _ := filepath.Glob(filepath.Join(u.dir, "*out.json*"))
+		hidden, _ := filepath.Glob(filepath.Join(u.dir, ".out.json*"))
+		return len(files) + len(hidden)
+	}
+	asJSON, _ := employees(t, 1)
+	if _, err := stdin.Write(asJSON); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); begun() == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing was begun")
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(t, cmd.Wait()); code != 130 || begun() != 0 {
+		t.Errorf("exit code %d, %d files", code, begun())
 	}
 }
