@@ -1,0 +1,27 @@
+package migrate
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// documents is what a migration asks of a collection.
+type documents interface {
+	// check refuses what cannot be migrated, such as a view.
+	check(ctx context.Context, fields []string) error
+	// estimate is about how many documents there are.
+	estimate(ctx context.Context) (int64, error)
+	// bounds cuts the bracket into parts of step documents: the last _id of each part but the last.
+	bounds(ctx context.Context, b bracket, step int64) ([]bson.RawValue, error)
+	// scan reads the documents of s whose _id is greater than resumed, if that is given, in the order of _id. It survives the loss of the cursor.
+	// The documents are each's own.
+	scan(ctx context.Context, s span, resumed bson.RawValue, batch func() int, each func([]bson.Raw) error) error
+	// fetch reads the documents of these ids that are there.
+	fetch(ctx context.Context, ids []bson.RawValue) ([]bson.Raw, error)
+	// update makes the edits whose old values are all there. It tells how many were, and which ones the server refused, by index. After an error it is
+	// not known which edits were made.
+	update(ctx context.Context, edits []edit) (matched int64, refused map[int]int, err error)
+	// swap makes one edit and returns the document as it was just before; nil when no document fitted.
+	swap(ctx context.Context, e edit) (bson.Raw, error)
+}

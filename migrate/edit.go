@@ -1,0 +1,152 @@
+package migrate
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
+	"github.com/fieldcrypt/fieldcrypt/payload"
+)
+
+// edit is what is to be done to one document: some fields go from their exact old values to new ones, or nothing happens.
+type edit struct {
+	id     bson.RawValue
+	set    []change
+	guards []keyName // names of keys that must not have changed
+}
+
+type change struct {
+	path     string
+	old, new bson.RawValue
+}
+
+// editOf is the edit of a judged document; false when there is nothing to do.
+func editOf(doc bson.Raw, all []judged) (edit, bool) {
+	e := edit{id: doc.Lookup("_id")}
+	for _, d := range all {
+		if d.change == nil {
+			continue
+		}
+		e.set = append(e.set, change{d.path, d.value, *d.change})
+		if d.keyName != nil && !e.guarded(d.keyName.path) {
+			e.guards = append(e.guards, *d.keyName)
+		}
+	}
+	return e, len(e.set) > 0
+}
+
+func (e edit) guarded(path string) bool {
+	for _, g := range e.guards {
+		if g.path == path {
+			return true
+		}
+	}
+	return false
+}
+
+// exact says whether filter matches no other values than the old ones. Otherwise the pre-image must be looked at.
+func (e edit) exact() bool {
+	for _, c := range e.set {
+		if !exactlyComparable(c.old) {
+			return false
+		}
+	}
+	return true
+}
+
+// exactlyComparable says whether a server's $eq, together with $type and without a collation, is identity for values such as v.
+func exactlyComparable(v bson.RawValue) bool {
+	switch v.Type {
+	case bson.TypeString, bson.TypeBinary, bson.TypeObjectID, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp, bson.TypeInt32, bson.TypeInt64:
+		return true
+	case bson.TypeDouble: // 0 equals -0, and NaN has many forms
+		f := math.Float64frombits(binary.LittleEndian.Uint64(v.Value))
+		return f != 0 && f == f
+	}
+	return false // in documents and arrays 1 equals 1.0, decimal 1.0 equals 1.00, and servers differ on code and regular expressions
+}
+
+// filter demands the old values. An equality also matches an element of an array, and a path goes through arrays, so that no array may stand where
+// there was none.
+func (e edit) filter() bson.D {
+	f := bson.D{{Key: "_id", Value: idCondition(e.id)}}
+	above := map[string]bool{}
+	for _, c := range e.set {
+		for i := range len(c.path) {
+			if c.path[i] == '.' && !above[c.path[:i]] {
+				above[c.path[:i]] = true
+				f = append(f, bson.E{Key: c.path[:i], Value: noArray})
+			}
+		}
+		is := bson.D{{Key: "$eq", Value: c.old}, {Key: "$type", Value: payload.TypeAlias(c.old.Type)}}
+		if c.old.Type != bson.TypeArray {
+			is = append(is, noArray[0])
+		}
+		f = append(f, bson.E{Key: c.path, Value: is})
+	}
+	for _, g := range e.guards {
+		f = append(f, bson.E{Key: g.path, Value: bson.D{{Key: "$eq", Value: g.name}, {Key: "$type", Value: "string"}}})
+	}
+	return f
+}
+
+var noArray = bson.D{{Key: "$not", Value: bson.D{{Key: "$type", Value: "array"}}}}
+
+// idCondition is a document's _id in the form that servers find fastest; documents need $eq, lest they be read as operators.
+func idCondition(id bson.RawValue) any {
+	if id.Type == bson.TypeEmbeddedDocument || id.Type == bson.TypeRegex {
+		return bson.D{{Key: "$eq", Value: id}}
+	}
+	return id
+}
+
+func (e edit) update() bson.D {
+	set := make(bson.D, len(e.set))
+	for i, c := range e.set {
+		set[i] = bson.E{Key: c.path, Value: c.new}
+	}
+	return bson.D{{Key: "$set", Value: set}}
+}
+
+// growth is by how many bytes the document gets longer.
+func (e edit) growth() (n int64) {
+	for _, c := range e.set {
+		n += int64(len(c.new.Value) - len(c.old.Value))
+	}
+	return n
+}
+
+// wronged is what the edit overwrote in before, the document as it was then, although it was not identical to the old value.
+func (e edit) wronged(before bson.Raw) []change {
+	var wrong []change
+	for _, c := range e.set {
+		was := at(before, c.path)
+		if was.Type != c.old.Type || !bytes.Equal(was.Value, c.old.Value) {
+			wrong = append(wrong, change{path: c.path, old: c.new, new: was})
+		}
+	}
+	return wrong
+}
+
+// at is the value at a dotted path through documents; the zero value when there is none.
+func at(doc bson.Raw, path string) bson.RawValue {
+	name, rest, more := strings.Cut(path, ".")
+	it := bsonraw.Iterate(doc)
+	for it.Next() {
+		if string(it.Element.Key) != name {
+			continue
+		}
+		switch {
+		case !more:
+			return it.Element.RawValue()
+		case it.Element.Type == bson.TypeEmbeddedDocument:
+			return at(it.Element.Value, rest)
+		}
+		break
+	}
+	return bson.RawValue{}
+}

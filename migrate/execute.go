@@ -1,0 +1,287 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
+)
+
+// execution is one job under way.
+type execution struct {
+	*Migration
+	job    job
+	ledger ledger
+	ranges []span
+	own    []int // numbers of the ranges of this partition
+	tally  *tally
+	pace   *pace
+}
+
+func (m *Migration) execute(ctx context.Context, j job) (*Report, error) {
+	x := &execution{Migration: m, job: j, pace: newPace(m.opts), tally: &tally{
+		report: Report{
+			Job: j.String(), DryRun: m.opts.DryRun, Partition: m.opts.Partition, Of: m.opts.Partitions,
+		},
+		started: time.Now(), limit: m.opts.MaxFindings, counts: map[countKey]int64{}, progress: m.opts.Progress,
+	}}
+	err := x.run(ctx)
+	report := x.tally.finish()
+	report.Complete = err == nil
+	return report, err
+}
+
+func (x *execution) run(ctx context.Context) error {
+	if err := x.begin(ctx); err != nil {
+		return err
+	}
+	states, err := x.states(ctx)
+	if err != nil {
+		return err
+	}
+	passes := x.opts.Passes
+	if !jobs[x.job].writes || x.opts.DryRun {
+		passes = 1
+	}
+	first := firstPass(states)
+	for pass := first; pass < first+passes; pass++ {
+		x.tally.beginPass(pass - first + 1)
+		settled, err := x.pass(ctx, pass)
+		if err != nil {
+			return err
+		}
+		if settled || !jobs[x.job].writes || x.opts.DryRun {
+			x.tally.report.Settled = true
+			return nil
+		}
+	}
+	return nil
+}
+
+// begin checks what can be checked before anything is done, and divides the collection.
+func (x *execution) begin(ctx context.Context) error {
+	if err := x.checkKeys(ctx); err != nil {
+		return err
+	}
+	var fields []string
+	for _, f := range x.opts.Schema.Fields() {
+		fields = append(fields, f.Path)
+	}
+	if err := x.docs.check(ctx, fields); err != nil {
+		return err
+	}
+	total, err := x.docs.estimate(ctx)
+	if err != nil {
+		return fmt.Errorf("counting documents: %w", err)
+	}
+	x.tally.report.Total = total
+	if err := x.open(ctx, total); err != nil {
+		return err
+	}
+	for n := range x.ranges {
+		if n%x.opts.Partitions == x.opts.Partition {
+			x.own = append(x.own, n)
+		}
+	}
+	return nil
+}
+
+// open gets the ranges and opens the ledger. What only reads starts at the beginning each time, lest it forget what it found before it was stopped; its
+// partitions agree on ranges all the same.
+func (x *execution) open(ctx context.Context, total int64) (err error) {
+	divide := func(ctx context.Context) ([]span, error) { return x.divide(ctx, total) }
+	x.ledger = &memoryLedger{}
+	if x.opts.Checkpoints != nil && !x.opts.DryRun {
+		agreed := newCheckpoints(x.opts, x.job)
+		if jobs[x.job].writes {
+			x.ledger = agreed
+		} else if x.opts.Partitions > 1 {
+			divided := divide
+			divide = func(ctx context.Context) ([]span, error) { return agreed.open(ctx, divided) }
+		}
+	}
+	x.ranges, err = x.ledger.open(ctx, divide)
+	return err
+}
+
+// smallRange is how many documents are not worth to be divided.
+const smallRange = 1000
+
+// divide cuts the collection into ranges of about equal numbers of documents.
+func (x *execution) divide(ctx context.Context, total int64) ([]span, error) {
+	step := max(total/int64(x.opts.Ranges), smallRange)
+	if total <= step || x.opts.Ranges == 1 {
+		return whole(), nil
+	}
+	var all []span
+	for _, b := range brackets {
+		bounds, err := x.docs.bounds(ctx, b, step)
+		if err != nil {
+			return nil, fmt.Errorf("dividing the collection: %w", err)
+		}
+		all = append(all, divided(b, bounds)...)
+	}
+	return append(all, span{bracket: others}), nil
+}
+
+// states are those of the own ranges, in their order.
+func (x *execution) states(ctx context.Context) ([]rangeState, error) {
+	all, err := x.ledger.states(ctx, len(x.ranges))
+	if err != nil {
+		return nil, err
+	}
+	own := make([]rangeState, len(x.own))
+	for i, n := range x.own {
+		own[i] = all[n]
+	}
+	return own, nil
+}
+
+// firstPass is the one to go on with: the earliest that some range has not ended.
+func firstPass(states []rangeState) int {
+	pass := 0
+	for _, s := range states {
+		next := s.Pass
+		if s.Done {
+			next++
+		}
+		if pass == 0 || next < pass {
+			pass = next
+		}
+	}
+	return max(pass, 1)
+}
+
+// pass works on the own ranges until all are done. settled says that it had nothing to change.
+func (x *execution) pass(ctx context.Context, pass int) (settled bool, err error) {
+	for _, n := range x.own {
+		if err := x.ledger.advance(ctx, n, pass); err != nil {
+			return false, err
+		}
+	}
+	for {
+		states, err := x.states(ctx)
+		if err != nil {
+			return false, err
+		}
+		var pending []int
+		found := int64(0)
+		settled = true
+		for i, s := range states {
+			if s.Pass == pass && !s.Done {
+				pending = append(pending, x.own[i])
+			}
+			settled = settled && s.Changed == 0 && !s.Again
+			found += s.Found
+			if s.Pass < pass {
+				return false, errors.New("another process has restarted the job: its checkpoints begin anew")
+			}
+		}
+		if len(pending) == 0 {
+			x.tally.foundInAll(found)
+			return settled, nil
+		}
+		worked, err := x.work(ctx, pending, pass)
+		if err != nil {
+			return false, err
+		}
+		if !worked { // others hold what is left
+			if err := sleep(ctx, min(x.opts.Lease/4, time.Second)); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+// work has the workers take the pending ranges, each at most once. worked says that they got any.
+func (x *execution) work(ctx context.Context, pending []int, pass int) (worked bool, err error) {
+	var got atomic.Bool
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(x.opts.Workers)
+	for _, n := range pending {
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			s, taken, err := x.ledger.take(ctx, n, pass)
+			if err != nil || !taken {
+				return err
+			}
+			got.Store(true)
+			return x.scan(ctx, n, s)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return false, err
+	}
+	return got.Load(), ctx.Err()
+}
+
+// errLeaseLost ends the work on a range that another process goes on with.
+var errLeaseLost = errors.New("another process has taken the range over")
+
+// scan works on one range, from where it was left.
+func (x *execution) scan(ctx context.Context, n int, s rangeState) error {
+	saved := time.Now()
+	if x.ranges[n].bracket == others {
+		s.After = bson.RawValue{}
+	}
+	err := x.docs.scan(ctx, x.ranges[n], s.After, x.pace.size, func(docs []bson.Raw) error {
+		if err := x.batch(ctx, docs, &s); err != nil {
+			return err
+		}
+		if time.Since(saved) < x.opts.Lease/6 {
+			return nil
+		}
+		saved = time.Now()
+		held, err := x.ledger.save(ctx, n, s, true)
+		if err == nil && !held {
+			err = errLeaseLost
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, errLeaseLost):
+		x.log.WarnContext(ctx, "a range is left to another process", "range", n)
+		return nil
+	case err != nil:
+		x.leave(ctx, n, s)
+		return err
+	}
+	s.Done, s.After = true, bson.RawValue{}
+	_, err = x.ledger.save(ctx, n, s, false)
+	return err
+}
+
+// leave notes how far a range is when the job stops early. What cannot be noted is done again.
+func (x *execution) leave(ctx context.Context, n int, s rangeState) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := x.ledger.save(ctx, n, s, false); err != nil {
+		x.log.WarnContext(ctx, "the checkpoint of a range was not written", "range", n)
+	}
+}
+
+// batch works on documents that were read together.
+func (x *execution) batch(ctx context.Context, docs []bson.Raw, s *rangeState) error {
+	size := int64(0)
+	for _, doc := range docs {
+		size += int64(len(doc))
+	}
+	if err := x.pace.wait(ctx, len(docs), size); err != nil {
+		return err
+	}
+	a := applier{m: x.Migration, job: x.job, pace: x.pace, tally: &batchTally{}}
+	err := a.apply(ctx, docs)
+	x.tally.add(a.tally)
+	if err != nil {
+		return err
+	}
+	s.add(a.tally)
+	s.After = docs[len(docs)-1].Lookup("_id")
+	return nil
+}
