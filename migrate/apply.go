@@ -56,7 +56,7 @@ func (a *applier) apply(ctx context.Context, docs []bson.Raw) error {
 		if err != nil || len(again) == 0 {
 			return err
 		}
-		if err := pause(ctx, min(try, 4)); err != nil {
+		if err := a.m.pause(ctx, min(try, 4)); err != nil {
 			return err
 		}
 		if docs, err = a.fetch(ctx, again); err != nil {
@@ -199,7 +199,7 @@ func (a *applier) survive(ctx context.Context, err error) error {
 	a.m.log.WarnContext(ctx, "the server's answer was lost, its documents are looked at again", "tries", a.losses+1)
 	a.losses++
 	a.tally.changed++ // at least one may have been: the pass is not taken to have found nothing
-	return pause(ctx, a.losses)
+	return a.m.pause(ctx, a.losses)
 }
 
 // swap makes an edit whose filter may match equal values that are not identical, and puts right what that overwrote. done says that nothing is left
@@ -259,7 +259,7 @@ func (a *applier) restore(ctx context.Context, p planned, before bson.Raw, wrong
 		case err == nil && len(refused) == 0:
 			return nil
 		case err != nil && passing(err) && try < maxLosses:
-			if err := pause(ctx, try); err == nil {
+			if err := a.m.pause(ctx, try); err == nil {
 				continue
 			}
 		case err == nil:

@@ -108,12 +108,9 @@ func (x *execution) open(ctx context.Context, total int64) (err error) {
 	return err
 }
 
-// smallRange is how many documents are not worth to be divided.
-const smallRange = 1000
-
 // divide cuts the collection into ranges of about equal numbers of documents.
 func (x *execution) divide(ctx context.Context, total int64) ([]span, error) {
-	step := max(total/int64(x.opts.Ranges), smallRange)
+	step := max(total/int64(x.opts.Ranges), x.smallRange)
 	if total <= step || x.opts.Ranges == 1 {
 		return whole(), nil
 	}
@@ -200,19 +197,19 @@ func (x *execution) pass(ctx context.Context, pass int) (settled bool, err error
 // work has the workers take the pending ranges, each at most once. worked says that they got any.
 func (x *execution) work(ctx context.Context, pending []int, pass int) (worked bool, err error) {
 	var got atomic.Bool
-	group, ctx := errgroup.WithContext(ctx)
+	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(x.opts.Workers)
 	for _, n := range pending {
-		if ctx.Err() != nil {
+		if within.Err() != nil {
 			break
 		}
 		group.Go(func() error {
-			s, taken, err := x.ledger.take(ctx, n, pass)
+			s, taken, err := x.ledger.take(within, n, pass)
 			if err != nil || !taken {
 				return err
 			}
 			got.Store(true)
-			return x.scan(ctx, n, s)
+			return x.scan(within, n, s)
 		})
 	}
 	if err := group.Wait(); err != nil {

@@ -132,15 +132,10 @@ func (m *Migration) encryption(doc bson.Raw, d *judged) (fieldcrypt.EncryptOptio
 		return opts, err
 	}
 	name, _ := v.StringValueOK()
-	path, addressable := pointerPath(d.field.KeyPointer)
-	switch {
-	case name == "":
+	if name == "" {
 		d.state = NoKeyName
-	case !addressable:
-		d.state = NoPath
 	}
 	opts.KeyAltName = name
-	d.keyName = &keyName{path, name}
 	return opts, nil
 }
 
@@ -164,6 +159,14 @@ func (m *Migration) seal(ctx context.Context, doc bson.Raw, value bson.RawValue,
 	opts, err := m.encryption(doc, d)
 	if err != nil || d.state != "" {
 		return err
+	}
+	if d.field.KeyPointer != "" {
+		path, addressable := pointerPath(d.field.KeyPointer)
+		if !addressable {
+			d.state = NoPath
+			return nil
+		}
+		d.keyName = &keyName{path, opts.KeyAltName}
 	}
 	d.state = before
 	sealed, err := m.opts.Encryption.Encrypt(ctx, value, opts)

@@ -63,9 +63,11 @@ type Options struct {
 
 // Migration goes through one collection. Its methods may be called one after the other; each goes through the whole collection.
 type Migration struct {
-	opts Options
-	docs documents
-	log  *slog.Logger
+	opts       Options
+	docs       documents
+	log        *slog.Logger
+	pause      func(ctx context.Context, tries int) error // between tries
+	smallRange int64                                      // documents that are not worth to be divided
 }
 
 // New checks the options and makes a Migration. It asks nobody anything.
@@ -114,7 +116,7 @@ func newMigration(opts Options, docs documents) (*Migration, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Migration{opts: opts, docs: docs, log: opts.Logger}, nil
+	return &Migration{opts: opts, docs: docs, log: opts.Logger, pause: pause, smallRange: 1000}, nil
 }
 
 // checkKeys finds out whether the data keys that the schema names are there, before anything is done.
