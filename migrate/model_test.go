@@ -140,10 +140,31 @@ func (w *world) opened(doc bson.Raw) bson.Raw {
 
 // plaintexts are values for the field any: among them such as are equal to the server, but not identical.
 var plaintexts = []any{
-	"a", "A", "", int32(0), int32(1), int64(1), 1.0, 0.0, math.Copysign(0, -1), math.NaN(), math.Float64frombits(0x7ff8000000000001), 2.5, true,
+	"a", "A", "", int32(0), int32(1), int64(1), 1.0, 0.0, math.Copysign(0, -1), math.NaN(), math.Float64frombits(0x7ff8000000000002), 2.5, true,
 	bson.D{{Key: "k", Value: int32(1)}}, bson.D{{Key: "k", Value: int64(1)}}, bson.D{{Key: "k", Value: 1.0}}, bson.D{},
 	bson.A{int32(1)}, bson.A{1.0}, bson.A{bson.A{int32(1)}}, bson.A{}, bson.Binary{Data: []byte{1}}, bson.Binary{Subtype: 5, Data: []byte{1}},
 	bson.DateTime(5), bson.Timestamp{T: 1, I: 2}, bson.ObjectID{1}, bson.Regex{Pattern: "^a"}, nil,
+}
+
+// twins are values that a server takes for equal, or for elements of each other.
+var twins = [][]any{
+	{int32(1), int64(1), 1.0, bson.A{int32(1)}, bson.A{1.0}, bson.A{bson.A{int32(1)}}},
+	{0.0, math.Copysign(0, -1), int32(0)},
+	{math.NaN(), math.Float64frombits(0x7ff8000000000002)},
+	{bson.D{{Key: "k", Value: int32(1)}}, bson.D{{Key: "k", Value: int64(1)}}, bson.D{{Key: "k", Value: 1.0}}},
+	{"a", bson.A{"a"}},
+}
+
+// twin draws a value that is nearly v, if there is one.
+func twin(t *script, v bson.RawValue) (bson.RawValue, bool) {
+	for _, group := range twins {
+		for _, member := range group {
+			if m := value(member); m.Type == v.Type && bytes.Equal(m.Value, v.Value) {
+				return value(pick(t, group)), true
+			}
+		}
+	}
+	return v, false
 }
 
 // field draws a value for one of the fields, plaintext or ciphertext of whatever client.
@@ -159,7 +180,9 @@ func (w *world) field(t *script, name string) bson.RawValue {
 		owner = pick(t, []string{"alice", "bob"})
 		fallthrough
 	default:
-		v = value(pick(t, plaintexts))
+		if v = value(pick(t, plaintexts)); t.upTo(1) == 1 {
+			v = value(pick(t, pick(t, twins)))
+		}
 	}
 	key := w.now
 	switch t.upTo(9) {
@@ -233,7 +256,7 @@ func (s *story) write(doc bson.Raw) {
 
 // someoneWrites draws up to two writes.
 func (s *story) someoneWrites(t *script) {
-	for range t.upTo(2) {
+	for range 1 + t.upTo(1) {
 		doc := s.w.document(t)
 		if t.upTo(5) == 5 {
 			s.remove(doc.Lookup("_id"))
@@ -242,8 +265,15 @@ func (s *story) someoneWrites(t *script) {
 		}
 		if have := s.all(); len(have) > 0 && t.upTo(1) == 1 { // one field only, of what is there
 			old := pick(t, have)
-			if v := old.Lookup("any"); !v.IsZero() {
-				doc = assign(old, []string{"any"}, s.w.field(t, "any"))
+			doc = old
+			for _, name := range []string{"any", "x_1"} {
+				if v := old.Lookup(name); !v.IsZero() {
+					if v, ok := twin(t, v); ok {
+						doc = assign(doc, []string{name}, v)
+					} else if t.upTo(1) == 1 {
+						doc = assign(doc, []string{name}, s.w.field(t, "any"))
+					}
+				}
 			}
 		}
 		s.write(doc)

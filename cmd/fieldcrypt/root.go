@@ -13,9 +13,10 @@ func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 		Short: "Client-side field level encryption: its keys, and a look into it",
 		Long: `fieldcrypt is for client-side field level encryption (CSFLE) of MongoDB and
 compatible databases. It shows what happens to a command on its way, for which it
-needs no key and no server; it manages data keys and schemas; it shows whether
-what a database stores is encrypted; it encrypts and decrypts files; and it is the
-mongocryptd that drivers of other languages ask.
+needs no key and no server; it manages data keys and schemas; it encrypts data
+that is in a collection already; it shows whether what a database stores is
+encrypted; it encrypts and decrypts files; and it is the mongocryptd that drivers
+of other languages ask.
 
 ` + exitCodes,
 		Example: `  fieldcrypt inspect AQAAAAAAAAAAAAAAAAAAAAACz0ZOLuuhEYi807ZXTdhbqhLaS2/t9wLi...
@@ -34,10 +35,7 @@ mongocryptd that drivers of other languages ask.
 	root.AddCommand(
 		newInspect(), newAnalyze(), newExplain(),
 		newKeys(), newSchema(),
-		newAudit(),
-		newEncrypt(),
-		newDecrypt(),
-		newDoctor(),
+		newMigrate(), newAudit(), newEncrypt(), newDecrypt(), newDoctor(),
 		newMongocryptd(), newSharedLibrary(),
 		newVersion(),
 	)
