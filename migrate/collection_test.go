@@ -21,7 +21,7 @@ type collection struct {
 	mu   sync.Mutex
 	docs []bson.Raw // in no order
 
-	meanwhile func()                // called before each operation, without the lock
+	meanwhile func(op string)       // called before each operation, without the lock
 	fail      func(op string) error // called before each operation and after each write
 	refuse    func(doc bson.Raw) int
 }
@@ -30,7 +30,7 @@ var _ documents = (*collection)(nil)
 
 func (c *collection) before(op string) error {
 	if c.meanwhile != nil {
-		c.meanwhile()
+		c.meanwhile(op)
 	}
 	return c.failing(op)
 }

@@ -324,7 +324,7 @@ func TestNoWriteIsLost(t *testing.T) {
 		name := pick(t, []string{"run", "rekey", "decrypt"})
 		faults := t.upTo(3)
 		busy := true
-		s.meanwhile = func() {
+		s.meanwhile = func(string) {
 			if busy && t.upTo(2) == 2 {
 				s.someoneWrites(t)
 			}

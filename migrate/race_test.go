@@ -1,0 +1,96 @@
+package migrate
+
+import (
+	"bytes"
+	"math"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt"
+	"github.com/fieldcrypt/fieldcrypt/payload"
+)
+
+// marshal makes a document with _id 1.
+func marshal(t testing.TB, fields bson.D) bson.Raw {
+	t.Helper()
+	raw, err := bson.Marshal(append(bson.D{{Key: "_id", Value: 1}}, fields...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func field(name string, v any) bson.D { return bson.D{{Key: name, Value: v}} }
+
+// Between the reading of a document and its update somebody writes what is nearly the same, as far as the server can tell. It is the last write, so it is
+// what has to be there in the end.
+func TestNearlyTheSame(t *testing.T) {
+	w := newWorld(t)
+	for name, race := range map[string]struct{ read, written bson.D }{
+		"zeros":              {field("any", 0.0), field("any", math.Copysign(0, -1))},
+		"NaNs":               {field("any", math.NaN()), field("any", math.Float64frombits(0x7ff8000000000002))},
+		"int and long":       {field("any", int32(1)), field("any", int64(1))},
+		"long and double":    {field("any", int64(1)), field("any", 1.0)},
+		"document of int":    {field("any", field("k", int32(1))), field("any", field("k", 1.0))},
+		"array of int":       {field("any", bson.A{int32(1)}), field("any", bson.A{int64(1)})},
+		"array of array":     {field("any", bson.A{int32(1)}), field("any", bson.A{bson.A{int32(1)}})},
+		"element":            {field("ssn", "a"), field("ssn", bson.A{"a"})},
+		"array above":        {field("sub", field("n", int32(1))), field("sub", bson.A{field("n", int32(1))})},
+		"position in array":  {field("sub", field("0", "a")), field("sub", bson.A{"a"})},
+		"null":               {field("any", "a"), field("any", nil)},
+		"gone":               {field("any", "a"), nil},
+		"a value below":      {field("sub", field("0", "a")), field("sub", field("0", field("0", "a")))},
+		"binary of old kind": {field("any", bson.Binary{Subtype: 0, Data: []byte{1}}), field("any", bson.Binary{Subtype: 2, Data: []byte{1}})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &collection{docs: []bson.Raw{marshal(t, race.read)}}
+			written := marshal(t, race.written)
+			c.meanwhile = func(op string) {
+				if op == "update" || op == "swap" {
+					c.meanwhile = nil
+					c.put(written)
+				}
+			}
+			m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, err := m.Run(t.Context())
+			if err != nil || c.meanwhile != nil || report.Conflicts == 0 || !report.Settled {
+				t.Fatalf("%+v %v", report, err)
+			}
+			if got := w.opened(c.docs[0]); !bytes.Equal(got, written) {
+				t.Errorf("got %v, want %v", got, written)
+			}
+		})
+	}
+}
+
+// A field whose key the document names is encrypted for whom the document names when it is written, not when it was read.
+func TestKeyNameChanges(t *testing.T) {
+	w := newWorld(t)
+	c := &collection{docs: []bson.Raw{marshal(t, bson.D{{Key: "own", Value: "a"}, {Key: "owner", Value: "alice"}})}}
+	c.meanwhile = func(op string) {
+		if op == "update" {
+			c.meanwhile = nil
+			c.put(marshal(t, bson.D{{Key: "own", Value: "a"}, {Key: "owner", Value: "bob"}}))
+		}
+	}
+	m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := m.Run(t.Context()); err != nil || report.Conflicts != 1 || !report.OK() {
+		t.Fatalf("%+v %v", report, err)
+	}
+	_, data := c.docs[0].Lookup("own").Binary()
+	got, err := payload.ParseCiphertext(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := w.ce.EncryptionKeyID(t.Context(), fieldcrypt.EncryptOptions{KeyAltName: "bob", Algorithm: random})
+	if err != nil || !bytes.Equal(got.KeyID[:], want.Data) {
+		t.Errorf("encrypted with %s, want bob's key: %v", got.KeyID, err)
+	}
+}
