@@ -301,7 +301,6 @@ func (s *story) migration(t *script, opts Options) *Migration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.smallRange = 1
 	m.pause = func(ctx context.Context, _ int) error { return ctx.Err() }
 	return m
 }

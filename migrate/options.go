@@ -104,8 +104,9 @@ func newMigration(opts Options, docs documents) (*Migration, error) {
 			*value = otherwise
 		}
 	}
+	small := int64(1)
 	if opts.Ranges <= 0 {
-		opts.Ranges = 4 * opts.Workers * opts.Partitions
+		opts.Ranges, small = 4*opts.Workers*opts.Partitions, 1000
 	}
 	if opts.Lease <= 0 {
 		opts.Lease = 30 * time.Second
@@ -116,7 +117,7 @@ func newMigration(opts Options, docs documents) (*Migration, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Migration{opts: opts, docs: docs, log: opts.Logger, pause: pause, smallRange: 1000}, nil
+	return &Migration{opts: opts, docs: docs, log: opts.Logger, pause: pause, smallRange: small}, nil
 }
 
 // checkKeys finds out whether the data keys that the schema names are there, before anything is done.

@@ -190,7 +190,7 @@ func TestMigrateKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		timer := time.AfterFunc(start/4+rand.N(start), func() { _ = cmd.Process.Kill() })
+		timer := time.AfterFunc(start/4+rand.N(3*start), func() { _ = cmd.Process.Kill() })
 		if err := cmd.Wait(); err != nil {
 			killed++
 		}
@@ -200,8 +200,9 @@ func TestMigrateKilled(t *testing.T) {
 			next += 100
 		}
 	}
-	t.Logf("killed %d of %d times", killed, *kills)
+
 	r := m.migrates(t, 0, "run", "schema.json", args...)
+	t.Logf("killed %d of %d times; the last run had %d of %d documents to change", killed, *kills, r.Report.Changed, next)
 	if !r.Report.Settled {
 		t.Errorf("%+v", r)
 	}
