@@ -68,7 +68,11 @@ func (d *mongoDocuments) namespace() string { return d.Database().Name() + "." +
 
 // checkShardKey refuses to change fields that say where in a cluster a document lives.
 func (d *mongoDocuments) checkShardKey(ctx context.Context, fields []string) error {
+	const commandNotFound = 59
 	hello, err := d.Database().RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Raw()
+	if old := mongo.ServerError(nil); errors.As(err, &old) && old.HasErrorCode(commandNotFound) {
+		hello, err = d.Database().RunCommand(ctx, bson.D{{Key: "isMaster", Value: 1}}).Raw()
+	}
 	if err != nil {
 		return err
 	}
