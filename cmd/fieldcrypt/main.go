@@ -1,7 +1,8 @@
 // Command fieldcrypt shows what client-side field level encryption (CSFLE) stores and does: it names the parts of stored
 // ciphertexts (inspect), says what query analysis makes of a command, for scripts (analyze) and for people (explain), manages data keys
-// (keys) and schemas (schema), shows whether what a database stores is encrypted (audit), encrypts and decrypts files (encrypt, decrypt), finds
-// out what is wrong (doctor), and is the daemon that drivers of other languages ask (mongocryptd, also when that is the program's name).
+// (keys) and schemas (schema), encrypts data that is in a collection already (migrate), shows whether what a database stores is
+// encrypted (audit), encrypts and decrypts files (encrypt, decrypt), finds out what is wrong (doctor), and is the daemon that drivers of other
+// languages ask (mongocryptd, also when that is the program's name).
 //
 // inspect, analyze and explain need neither a server nor a KMS. None prints the plaintext of a marking unless asked to, and none a data key
 // or a credential at all.
