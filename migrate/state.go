@@ -23,6 +23,3 @@ const (
 	Contended State = "contended" // other writers were faster each time
 	Refused   State = "refused"   // the server refused the update: a validator, a unique index, the size of the document
 )
-
-// healthy says whether nothing is wrong with a value, whatever the job still has to do with it.
-func (s State) healthy() bool { return s == Encrypted || s == Plaintext || s == OtherKey }
