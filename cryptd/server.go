@@ -30,7 +30,7 @@ type Server struct {
 	IdleShutdown time.Duration
 
 	MaxConnections int           // more are closed at once; default 20,000
-	MaxMemory      int64         // bytes of the messages in work with their answers; short ones have a quarter of it besides; default 512 MiB, 385 MB at least
+	MaxMemory      int64         // bytes of the messages in work with their answers; short ones have a quarter of it besides, and schemas that are compiled what they take; default 512 MiB, 385 MB at least
 	MessageTimeout time.Duration // for a connection's first byte, for the rest of a message that has begun, and for taking an answer; default 30 s
 	Logger         *slog.Logger  // never gets a value of a command; each connection is told of at the debug level; default: discard
 }

@@ -14,9 +14,8 @@ func newSharedLibrary() *cobra.Command {
 		Use:   "shared-library",
 		Short: "Print where mongo_crypt_v1 is, the analysis as a library for drivers",
 		Long: `shared-library prints the path of the shared library that drivers load in the
-place of MongoDB's crypt_shared, so that it can be given to them: one line on
-standard output, how to use it on standard error. It looks beside this program, in
-../lib from there, and where the system keeps libraries.
+place of MongoDB's crypt_shared, so that it can be given to them. It looks beside
+this program, in ../lib from there, and where the system keeps libraries.
 
 Give drivers the path as cryptSharedLibPath (Python: crypt_shared_lib_path), and
 cryptSharedLibRequired: true, so that they look for nothing else. A process that
