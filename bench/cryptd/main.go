@@ -53,7 +53,7 @@ func run(ctx context.Context, uri, connections string, duration time.Duration, i
 		for _, r := range []struct {
 			name    string
 			command bson.D
-		}{{"find", find}, {"insert", insert}} {
+		}{{"ping", bson.D{{Key: "ping", Value: 1}}}, {"find", find}, {"insert", insert}} {
 			took, err := load(ctx, uri, n, duration, r.command)
 			if err != nil {
 				return fmt.Errorf("%s over %d connections: %w", r.name, n, err)
