@@ -24,13 +24,6 @@ import (
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
-const (
-	uriVariable = "FIELDCRYPT_URI"
-
-	// serverTimeout is how long a server is looked for, unless the connection string says otherwise: a person waits.
-	serverTimeout = 10 * time.Second
-)
-
 // keysSession is one run of a command on a key vault.
 type keysSession struct {
 	*fieldcrypt.ClientEncryption
@@ -46,13 +39,12 @@ type keysSession struct {
 func (f *keysFlags) run(cmd *cobra.Command, doing string, do func(context.Context, *keysSession) error) error {
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
-	uri := f.uri
-	if uri == "" {
-		uri = os.Getenv(uriVariable)
-	}
+	uri, err := serverURI(f.uri)
 	hidden := uriSecrets(uri)
 	s := &keysSession{flags: f, screen: f.screen(cmd)}
-	err := s.open(ctx, cmd, uri, &hidden)
+	if err == nil {
+		err = s.open(ctx, cmd, uri, &hidden)
+	}
 	if err == nil {
 		err = do(ctx, s)
 		s.close()
@@ -62,10 +54,7 @@ func (f *keysFlags) run(cmd *cobra.Command, doing string, do func(context.Contex
 
 func (s *keysSession) open(ctx context.Context, cmd *cobra.Command, uri string, hidden *secrets) error {
 	f := s.flags
-	switch {
-	case uri == "":
-		return badUsage("set "+uriVariable+" to the connection string, such as mongodb://localhost:27017", "no server: neither --uri nor %s is set", uriVariable)
-	case !isNamespace(f.keyVault):
+	if !isNamespace(f.keyVault) {
 		return badUsage("such as --key-vault encryption.__keyVault", "--key-vault: expected DB.COLL")
 	}
 	// The commands that have no such flag neither wrap nor unwrap anything, but a ClientEncryption wants a KMS.
@@ -90,8 +79,8 @@ func (s *keysSession) open(ctx context.Context, cmd *cobra.Command, uri string, 
 }
 
 func (s *keysSession) connect(uri string, opts fieldcrypt.ClientEncryptionOptions) (err error) {
-	if s.client, err = mongo.Connect(options.Client().SetAppName("fieldcrypt").SetServerSelectionTimeout(serverTimeout).ApplyURI(uri)); err != nil {
-		return badURI(err)
+	if s.client, err = connect(uri); err != nil {
+		return err
 	}
 	defer func() {
 		if err != nil {

@@ -6,14 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/fieldcrypt/fieldcrypt/analyze"
 	"github.com/fieldcrypt/fieldcrypt/schema"
@@ -31,13 +29,13 @@ type schemaSession struct {
 func (f *schemaFlags) run(cmd *cobra.Command, doing string, do func(context.Context, *schemaSession) error) error {
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
-	uri := cmp.Or(f.uri, os.Getenv(uriVariable))
-	if uri == "" {
-		return badUsage("set "+uriVariable+" to the connection string, such as mongodb://localhost:27017", "no server: neither --uri nor %s is set", uriVariable)
-	}
-	client, err := mongo.Connect(options.Client().SetAppName("fieldcrypt").SetServerSelectionTimeout(serverTimeout).ApplyURI(uri))
+	uri, err := serverURI(f.uri)
 	if err != nil {
-		return badURI(err)
+		return err
+	}
+	client, err := connect(uri)
+	if err != nil {
+		return err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // there is nothing left to lose

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"os"
@@ -14,6 +15,30 @@ import (
 	"github.com/fieldcrypt/fieldcrypt/keyvault"
 )
 
+const (
+	uriVariable = "FIELDCRYPT_URI"
+
+	// serverTimeout is how long a server is looked for, unless the connection string says otherwise: a person waits.
+	serverTimeout = 10 * time.Second
+)
+
+// serverURI is the connection string that --uri gives, or else the environment.
+func serverURI(given string) (string, error) {
+	if uri := cmp.Or(given, os.Getenv(uriVariable)); uri != "" {
+		return uri, nil
+	}
+	return "", badUsage("set "+uriVariable+" to the connection string, such as mongodb://localhost:27017", "no server: neither --uri nor %s is set", uriVariable)
+}
+
+// connect makes a client of the server; whether it is there shows when something is asked of it.
+func connect(uri string) (*mongo.Client, error) {
+	client, err := mongo.Connect(options.Client().SetAppName("fieldcrypt").SetServerSelectionTimeout(serverTimeout).ApplyURI(uri))
+	if err != nil {
+		return nil, badURI(err)
+	}
+	return client, nil
+}
+
 // server is a server, and what a command has to open what is on it: a key vault and KMSs, where they are named.
 type server struct {
 	uri        string
@@ -26,28 +51,23 @@ type server struct {
 
 // openServer connects to the server of --uri. The result is never nil: its failure hides what must not be seen.
 func openServer(ctx context.Context, f *keysFlags) (*server, error) {
-	s := &server{uri: f.uri}
-	if s.uri == "" {
-		s.uri = os.Getenv(uriVariable)
-	}
-	if s.uri == "" {
-		return s, badUsage("set "+uriVariable+" to the connection string, such as mongodb://localhost:27017", "no server: neither --uri nor %s is set", uriVariable)
+	uri, err := serverURI(f.uri)
+	s := &server{uri: uri}
+	if err != nil {
+		return s, err
 	}
 	s.hidden = uriSecrets(s.uri)
 	if err := checkEndpoints(f.endpoints); err != nil {
 		return s, err
 	}
 	if f.providers != "" {
-		var err error
 		if s.providers, err = readProviders(ctx, f.providers); err != nil {
 			return s, err
 		}
 		s.hidden = append(s.hidden, s.providers.secrets...)
 	}
-	var err error
-	s.client, err = mongo.Connect(options.Client().SetAppName("fieldcrypt").SetServerSelectionTimeout(serverTimeout).ApplyURI(s.uri))
-	if err != nil {
-		return s, badURI(err)
+	if s.client, err = connect(s.uri); err != nil {
+		return s, err
 	}
 	if err := s.openVault(f); err != nil {
 		s.close()
