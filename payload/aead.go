@@ -29,38 +29,57 @@ var (
 // aead is AEAD_AES_256_CBC_HMAC_SHA_512 (draft-mcgrew-aead-aes-cbc-hmac-sha2) plus the derivation of a synthetic IV.
 // It holds the state of one operation at a time; a Key has as many as it has concurrent users.
 type aead struct {
-	block   cipher.Block
-	mac     hash.Hash // HMAC-SHA-512 under the MAC key
-	ivMAC   hash.Hash // HMAC-SHA-512 under the IV key
-	scratch [64]byte  // here rather than on the stack, whence it would escape into the hash.Hash calls
+	encrypter cbc
+	decrypter cbc
+	mac       hash.Hash // HMAC-SHA-512 under the MAC key
+	ivMAC     hash.Hash // HMAC-SHA-512 under the IV key
+
+	// Here rather than on the stack, whence they would escape into the hash.Hash calls.
+	message [256]byte
+	sum     [64]byte
 	al      [8]byte
+}
+
+// cbc is a mode that can be used again under another IV, as those of the standard library's AES can: a new one costs an allocation and a copy
+// of the expanded key for each value. (They have the method since Go 1.0 and TLS relies on it, but no interface of the library names it.)
+type cbc interface {
+	cipher.BlockMode
+	SetIV([]byte)
 }
 
 // randomIV is valid until the next call.
 func (a *aead) randomIV() []byte {
-	iv := a.scratch[:ivSize]
+	iv := a.sum[:ivSize]
 	_, _ = rand.Read(iv) // never fails: it crashes the program rather than return an error
 	return iv
 }
 
 // syntheticIV derives the IV from what is encrypted; valid until the next call.
 func (a *aead) syntheticIV(ad, plaintext []byte) []byte {
-	a.ivMAC.Reset()
-	a.ivMAC.Write(ad)
-	a.ivMAC.Write(a.bitLength(ad))
-	a.ivMAC.Write(plaintext)
-	return a.ivMAC.Sum(a.scratch[:0])[:ivSize]
+	return a.authenticate(a.ivMAC, ad, a.bitLength(ad), plaintext)[:ivSize]
 }
 
 // tag authenticates ad and body, which is IV ‖ S; valid until the next call.
 func (a *aead) tag(ad, body []byte) []byte {
-	a.mac.Reset()
-	a.mac.Write(ad)
-	a.mac.Write(body)
-	a.mac.Write(a.bitLength(ad))
-	return a.mac.Sum(a.scratch[:0])[:tagSize]
+	return a.authenticate(a.mac, ad, body, a.bitLength(ad))[:tagSize]
 }
 
+// authenticate is the MAC of three parts; valid until the next call. Short parts, which most values have, are put together first: three calls
+// of Write cost more than the copy.
+func (a *aead) authenticate(mac hash.Hash, first, second, third []byte) []byte {
+	mac.Reset()
+	if len(first)+len(second)+len(third) <= len(a.message) {
+		n := copy(a.message[:], first)
+		n += copy(a.message[n:], second)
+		n += copy(a.message[n:], third)
+		mac.Write(a.message[:n])
+		return mac.Sum(a.sum[:0])
+	}
+	mac.Write(first)
+	mac.Write(second)
+	mac.Write(third)
+	return mac.Sum(a.sum[:0])
+}
 func (a *aead) bitLength(ad []byte) []byte {
 	binary.BigEndian.PutUint64(a.al[:], 8*uint64(len(ad)))
 	return a.al[:]
@@ -80,7 +99,8 @@ func (a *aead) seal(dst, iv, ad, plaintext []byte) []byte {
 		dst = append(dst, byte(pad))
 	}
 	body := dst[start:]
-	cipher.NewCBCEncrypter(a.block, body[:ivSize]).CryptBlocks(body[ivSize:], body[ivSize:])
+	a.encrypter.SetIV(body[:ivSize])
+	a.encrypter.CryptBlocks(body[ivSize:], body[ivSize:])
 	return append(dst, a.tag(ad, body)...)
 }
 
@@ -96,7 +116,8 @@ func (a *aead) open(dst, ad, sealed []byte) ([]byte, error) {
 	iv, s := body[:ivSize], body[ivSize:]
 	start := len(dst)
 	out := slices.Grow(dst, len(s))[:start+len(s)]
-	cipher.NewCBCDecrypter(a.block, iv).CryptBlocks(out[start:], s)
+	a.decrypter.SetIV(iv)
+	a.decrypter.CryptBlocks(out[start:], s)
 	// Only the count is checked, as the drivers do. It is no padding oracle: nobody without the key gets past the tag.
 	pad := int(out[len(out)-1])
 	if pad < 1 || pad > aes.BlockSize {

@@ -60,7 +60,11 @@ func (k *Key) acquire() *aead {
 	if a, ok := k.idle.Get().(*aead); ok {
 		return a
 	}
-	return &aead{block: k.block, mac: k.newMAC(), ivMAC: k.newIVMAC()}
+	var anyIV [ivSize]byte // replaced before each use
+	return &aead{
+		encrypter: cipher.NewCBCEncrypter(k.block, anyIV[:]).(cbc), decrypter: cipher.NewCBCDecrypter(k.block, anyIV[:]).(cbc),
+		mac: k.newMAC(), ivMAC: k.newIVMAC(),
+	}
 }
 
 func (k *Key) release(a *aead) { k.idle.Put(a) }
