@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -100,6 +101,7 @@ type AutoEncryption struct {
 	schemas        *schemaSource
 	kept           *atomic.Uint64
 	closed         atomic.Bool
+	openers        sync.Pool // of *opener
 }
 
 // NewAutoEncryption makes an engine that takes data keys from store and, for collections without an entry in SchemaMap, the

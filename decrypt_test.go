@@ -264,7 +264,7 @@ func TestDecryptHostileReplies(t *testing.T) {
 			t.Errorf("a reply cut to %d bytes was accepted", n)
 		}
 	}
-	deep := bson.Raw{5, 0, 0, 0, 0}
+	deep := raw(t, bson.D{{Key: "v", Value: bson.Binary{Subtype: 6, Data: []byte{1}}}})
 	for range 1000 {
 		deep = raw(t, bson.D{{Key: "a", Value: deep}})
 	}

@@ -11,6 +11,9 @@ import (
 // adSize is the length of what stands before the IV and is authenticated with it: kind (1) ‖ key id (16) ‖ type (1).
 const adSize = 18
 
+// Overhead is by how much a ciphertext is longer than the padded value in it: kind, key id and type, IV and tag. Padding adds 1 to 16 bytes.
+const Overhead = adSize + ivSize + tagSize
+
 // Ciphertext is a parsed ciphertext, not yet authenticated: every field may be forged until [Key.AppendDecrypt] has accepted it.
 // Its slices point into the parsed bytes.
 type Ciphertext struct {

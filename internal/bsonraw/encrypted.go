@@ -1,6 +1,7 @@
 package bsonraw
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -20,27 +21,107 @@ func EncryptedPayload(t bson.Type, value []byte) ([]byte, bool) {
 	return value[5:], true
 }
 
-// Scan calls found with the content of every binary value of subtype 6 in doc, in document order, through documents and arrays
-// (not into the scope of JavaScript). It stops at the first error.
-func Scan(doc []byte, found func(payload []byte) error) error { return scan(doc, found, 0) }
+// Found is a binary value of subtype 6, or a document or array on the way to one; positions in the document that was searched.
+type Found struct {
+	start   uint32 // of the element (a value) or of the length (a document or array)
+	content uint32 // of a value; 0 for a document or array
+	end     uint32
+}
 
-func scan(doc []byte, found func(payload []byte) error, depth int) error {
+// IsValue says whether f is a binary value, not a document or array.
+func (f Found) IsValue() bool { return f.content != 0 }
+
+// Content is the content of a binary value of doc, which must be the document that was searched.
+func (f Found) Content(doc []byte) []byte { return doc[f.content:f.end:f.end] }
+
+// MayHoldEncrypted is a quick look: false says that doc holds no binary value of subtype 6 whose content begins with a byte for which wanted is true. It
+// does not check that doc is well-formed.
+func MayHoldEncrypted(doc []byte, wanted func(first byte) bool) bool {
+	for at := 0; ; at++ { // a length of four bytes, the subtype, the content
+		next := bytes.IndexByte(doc[at:], EncryptedSubtype)
+		if next < 0 {
+			return false
+		}
+		at += next
+		if at >= 4 && at+1 < len(doc) && wanted(doc[at+1]) && uint64(binary.LittleEndian.Uint32(doc[at-4:])) < uint64(len(doc)-at) {
+			return true
+		}
+	}
+}
+
+// Find appends to found every binary value of subtype 6 in doc, in document order, through documents and arrays (not into the scope of
+// JavaScript), each document or array that holds one before what is in it.
+func Find(found []Found, doc []byte) ([]Found, error) {
+	if _, err := body(doc); err != nil {
+		return found, err
+	}
+	f := finder{doc: doc, found: found}
+	err := f.container(0, len(doc), 0)
+	return f.found, err
+}
+
+type finder struct {
+	doc   []byte
+	found []Found
+}
+
+// fixedSizes are the lengths of values that all have the same; 0 for the others. (Null and its like have their own case.)
+var fixedSizes = [256]uint8{
+	bson.TypeInt32: 4, bson.TypeDouble: 8, bson.TypeInt64: 8, bson.TypeDateTime: 8, bson.TypeTimestamp: 8, bson.TypeObjectID: 12, bson.TypeDecimal128: 16,
+}
+
+// container searches the document or array at start, whose length and final zero byte have been checked.
+func (f *finder) container(start, end, depth int) error {
 	if depth == MaxDepth {
 		return ErrTooDeep
 	}
-	it := Iterate(doc)
-	for it.Next() {
-		var err error
-		if it.Element.IsContainer() {
-			err = scan(it.Element.Value, found, depth+1)
-		} else if payload, ok := EncryptedPayload(it.Element.Type, it.Element.Value); ok {
-			err = found(payload)
+	before := len(f.found)
+	f.found = append(f.found, Found{start: uint32(start), end: uint32(end)})
+	elements := f.doc[:end-1]
+	for at := start + 4; at < len(elements); {
+		name := nameLen(elements[at+1:])
+		if name < 0 {
+			return errNoName
 		}
+		value := at + name + 2
+		t := bson.Type(elements[at])
+		if n := int(fixedSizes[t]); n > 0 && n <= len(elements)-value {
+			at = value + n
+			continue
+		}
+		n, err := valueLen(t, elements[value:])
 		if err != nil {
 			return err
 		}
+		switch t {
+		case bson.TypeEmbeddedDocument, bson.TypeArray:
+			if err := f.container(value, value+n, depth+1); err != nil {
+				return err
+			}
+		case bson.TypeBinary:
+			if elements[value+4] == EncryptedSubtype {
+				f.found = append(f.found, Found{start: uint32(at), content: uint32(value + 5), end: uint32(value + n)})
+			}
+		}
+		at = value + n
 	}
-	return it.Err
+	if len(f.found) == before+1 {
+		f.found = f.found[:before]
+	}
+	return nil
+}
+
+// Scan calls found with the content of every value that Find finds, in document order. It stops at the first error.
+func Scan(doc []byte, found func(payload []byte) error) error {
+	all, err := Find(nil, doc)
+	for _, f := range all {
+		if f.IsValue() {
+			if err := found(f.Content(doc)); err != nil {
+				return err
+			}
+		}
+	}
+	return err
 }
 
 // Replacement is what a Replace function makes of one value. With Keep the value stays as it is, else the appended bytes are
@@ -54,40 +135,66 @@ type Replacement struct {
 type Replace func(dst, payload []byte) ([]byte, Replacement, error)
 
 // Rewrite appends doc to dst with every binary value of subtype 6 replaced.
-func Rewrite(dst, doc []byte, replace Replace) ([]byte, error) { return rewrite(dst, doc, replace, 0) }
+func Rewrite(dst, doc []byte, replace Replace) ([]byte, error) {
+	found, err := Find(nil, doc)
+	if err != nil {
+		return nil, err
+	}
+	return RewriteFound(dst, doc, found, replace)
+}
 
-func rewrite(dst, doc []byte, replace Replace, depth int) ([]byte, error) {
-	if depth == MaxDepth {
-		return nil, ErrTooDeep
+// RewriteFound is Rewrite of a document in which Find has found these: what lies between them is copied as it is.
+func RewriteFound(dst, doc []byte, found []Found, replace Replace) ([]byte, error) {
+	if len(found) == 0 {
+		return append(dst, doc...), nil
 	}
-	dst, start := Begin(dst)
-	it := Iterate(doc)
-	for it.Next() {
-		e := it.Element
-		payload, encrypted := EncryptedPayload(e.Type, e.Value)
-		switch {
-		case e.IsContainer():
-			var err error
-			if dst, err = rewrite(AppendKey(dst, e.Type, e.Key), e.Value, replace, depth+1); err != nil {
-				return nil, err
-			}
-		case encrypted:
-			element := len(dst)
-			out, r, err := replace(AppendKey(dst, e.Type, e.Key), payload)
-			if err != nil {
-				return nil, err
-			}
-			if dst = out; r.Keep {
-				dst = append(dst[:element], e.Raw...)
-			} else {
-				dst[element] = byte(r.Type)
-			}
-		default:
-			dst = append(dst, e.Raw...)
+	r := rewriter{doc: doc, found: found, replace: replace}
+	return r.container(dst)
+}
+
+type rewriter struct {
+	doc     []byte
+	found   []Found // what is still to come
+	replace Replace
+}
+
+// container writes the document or array that comes next.
+func (r *rewriter) container(dst []byte) ([]byte, error) {
+	c, start := r.next(), len(dst)
+	at := c.start // what is before it has been written
+	for len(r.found) > 0 && r.found[0].start < c.end {
+		var err error
+		f := r.found[0]
+		if f.IsValue() {
+			dst, err = r.value(append(dst, r.doc[at:f.content-5]...), r.next())
+		} else {
+			dst, err = r.container(append(dst, r.doc[at:f.start]...))
 		}
+		if err != nil {
+			return nil, err
+		}
+		at = f.end
 	}
-	if it.Err != nil {
-		return nil, it.Err
+	dst = append(dst, r.doc[at:c.end]...)
+	binary.LittleEndian.PutUint32(dst[start:], uint32(len(dst)-start))
+	return dst, nil
+}
+
+// value writes the value of an element whose type and name are written.
+func (r *rewriter) value(dst []byte, f Found) ([]byte, error) {
+	out, replacement, err := r.replace(dst, f.Content(r.doc))
+	if err != nil {
+		return nil, err
 	}
-	return End(dst, start), nil
+	if replacement.Keep {
+		return append(dst, r.doc[f.content-5:f.end]...), nil
+	}
+	out[len(dst)-int(f.content-5-f.start)] = byte(replacement.Type)
+	return out, nil
+}
+
+func (r *rewriter) next() Found {
+	f := r.found[0]
+	r.found = r.found[1:]
+	return f
 }

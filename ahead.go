@@ -1,0 +1,108 @@
+package fieldcrypt
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/fieldcrypt/fieldcrypt/payload"
+)
+
+// ahead holds the plaintexts of a large reply that several cores have decrypted before one of them writes the reply.
+type ahead struct {
+	plain   []byte
+	results []span // by number of the value; the zero span for what is not decrypted ahead
+}
+
+// span is a plaintext in plain.
+type span struct{ start, end uint32 }
+
+// result is the plaintext of value number i, if it was decrypted ahead.
+func (a *ahead) result(i int) ([]byte, bool) {
+	if i >= len(a.results) || a.results[i].end == 0 {
+		return nil, false
+	}
+	return a.plain[a.results[i].start:a.results[i].end], true
+}
+
+// maxIdlePlain is how many bytes are kept for the next reply.
+const maxIdlePlain = 1 << 20
+
+// clear leaves no plaintext behind.
+func (a *ahead) clear() {
+	clear(a.plain)
+	if a.plain, a.results = a.plain[:0], a.results[:0]; cap(a.plain) > maxIdlePlain || cap(a.results) > maxIdle {
+		*a = ahead{}
+	}
+}
+
+// What a value costs about, and how much of it is worth another core: measured in docs/performance.md.
+const (
+	nanosPerValue = 700
+	nanosPerByte  = 4
+	nanosPerCore  = 50_000
+)
+
+// openAhead decrypts the values of a large reply on several cores. What fails, and what is not reached when ctx ends, is left to the one who writes
+// the reply: errors come in the order of the document.
+func (o *opener) openAhead(ctx context.Context) {
+	cores := (o.sealed*nanosPerValue + o.bytes*nanosPerByte) / nanosPerCore
+	if cores < 2 {
+		return
+	}
+	if cores = min(cores, runtime.GOMAXPROCS(0)); cores < 2 {
+		return
+	}
+	o.reserve()
+	var next atomic.Int64
+	work := func() {
+		for ctx.Err() == nil {
+			end := int(next.Add(patience))
+			for i := end - patience; i < min(end, len(o.values)); i++ {
+				o.openOne(i)
+			}
+			if end >= len(o.values) {
+				return
+			}
+		}
+	}
+	var others sync.WaitGroup
+	for range cores - 1 {
+		others.Go(work)
+	}
+	work()
+	others.Wait()
+}
+
+// reserve gives each value its place.
+func (o *opener) reserve() {
+	a := &o.ahead
+	a.plain = slices.Grow(a.plain, o.bytes)[:o.bytes]
+	a.results = slices.Grow(a.results, len(o.values))
+	at := uint32(0)
+	for _, v := range o.values {
+		a.results = append(a.results, span{start: at})
+		if v.key >= 0 {
+			at += uint32(max(len(o.found[v.found].Content(o.reply))-payload.Overhead, 0))
+		}
+	}
+}
+
+// openOne decrypts value number i if it can.
+func (o *opener) openOne(i int) {
+	v := o.values[i]
+	if v.key < 0 || o.keys[v.key].err != nil {
+		return
+	}
+	c, err := payload.ParseCiphertext(o.found[v.found].Content(o.reply))
+	if err != nil {
+		return
+	}
+	result := &o.ahead.results[i]
+	place := o.ahead.plain[result.start : result.start : int(result.start)+len(c.AD)+len(c.Data)-payload.Overhead]
+	if plain, err := o.keys[v.key].key.AppendDecrypt(place, c); err == nil {
+		result.end = result.start + uint32(len(plain))
+	}
+}
