@@ -102,6 +102,7 @@ type AutoEncryption struct {
 	kept           *atomic.Uint64
 	closed         atomic.Bool
 	openers        sync.Pool // of *opener
+	sealings       sync.Pool // of *sealing
 }
 
 // NewAutoEncryption makes an engine that takes data keys from store and, for collections without an entry in SchemaMap, the

@@ -1,9 +1,11 @@
 package fieldcrypt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -30,10 +32,12 @@ func (e *AutoEncryption) Encrypt(ctx context.Context, db string, cmd bson.Raw) (
 	if err := sameDatabase(db, cmd); err != nil {
 		return nil, err
 	}
-	target, err := analyze.Classify(db, cmd)
-	if err != nil {
+	s := e.sealing()
+	defer e.releaseSealing(s)
+	if err := s.target.Classify(db, cmd); err != nil {
 		return nil, err
 	}
+	target := s.target
 	switch {
 	case target.Disposition == analyze.Bypassed:
 		e.schemas.noteBypassed(db, target.Command, cmd)
@@ -47,7 +51,7 @@ func (e *AutoEncryption) Encrypt(ctx context.Context, db string, cmd bson.Raw) (
 	if err != nil {
 		return nil, err
 	}
-	return e.seal(ctx, target, cmd, schemas)
+	return e.seal(ctx, s, cmd, schemas)
 }
 
 // sameDatabase refuses a command that names another database than the one it is sent to: the schema of one must not rule over the
@@ -70,33 +74,73 @@ func sameDatabase(db string, cmd bson.Raw) error {
 
 // seal walks the command once when all its keys are in memory. Otherwise the first walk only finds out which keys it needs, and
 // whether it is allowed at all; a second one seals.
-func (e *AutoEncryption) seal(ctx context.Context, target analyze.Target, cmd bson.Raw, schemas schemaSet) (bson.Raw, error) {
-	s := sealer{memory: e.keys}
-	res, err := analyze.Command(buffer(cmd, schemas), target, cmd, schemas, &s, e.analysis)
-	if err != nil || !s.incomplete {
+func (e *AutoEncryption) seal(ctx context.Context, s *sealing, cmd bson.Raw, schemas schemaSet) (bson.Raw, error) {
+	if !schemas.encrypts() { // a sealer has nothing to do: whether the command passes is decided all the same
+		res, err := analyze.Command(nil, s.target, cmd, schemas, &s.sealer, e.analysis)
 		return res.Command, err
 	}
-	if err := e.loadSealingKeys(ctx, &s); err != nil {
-		return nil, err
-	}
-	res, err = analyze.Command(buffer(cmd, schemas), target, cmd, schemas, &s, e.analysis)
+	s.buffer = slices.Grow(s.buffer[:0], len(cmd)+len(cmd)/4+256) // some ciphertexts
+	res, err := analyze.Command(s.buffer, s.target, cmd, schemas, &s.sealer, e.analysis)
 	if err == nil && s.incomplete {
-		err = errors.New("sealing a command: the second walk met a data key that the first did not")
-	}
-	if err != nil {
-		return nil, err
-	}
-	return res.Command, nil
-}
-
-// buffer has room for cmd and some ciphertexts, if there may be any.
-func buffer(cmd bson.Raw, schemas schemaSet) []byte {
-	for _, s := range schemas {
-		if s.Encrypts() {
-			return make([]byte, 0, len(cmd)+len(cmd)/4+256)
+		if err := e.loadSealingKeys(ctx, &s.sealer); err != nil {
+			return nil, err
+		}
+		res, err = analyze.Command(s.buffer, s.target, cmd, schemas, &s.sealer, e.analysis)
+		if err == nil && s.incomplete {
+			err = errors.New("sealing a command: the second walk met a data key that the first did not")
 		}
 	}
-	return nil
+	switch {
+	case err != nil:
+		return nil, err
+	case !res.HasPlaceholders:
+		return res.Command, nil
+	}
+	return s.take(res.Command), nil
+}
+
+// encrypts says whether any of the schemas does.
+func (set schemaSet) encrypts() bool {
+	for _, s := range set {
+		if s.Encrypts() {
+			return true
+		}
+	}
+	return false
+}
+
+// sealing is what the encryption of one command works with. It waits for the next command afterwards, so that little is allocated but the result.
+type sealing struct {
+	sealer
+	target analyze.Target
+	buffer []byte
+}
+
+func (e *AutoEncryption) sealing() *sealing {
+	s, ok := e.sealings.Get().(*sealing)
+	if !ok {
+		s = &sealing{sealer: sealer{memory: e.keys}}
+	}
+	return s
+}
+
+func (e *AutoEncryption) releaseSealing(s *sealing) {
+	clear(s.keys) // the cache decides how long a key stays in memory
+	s.keys, s.byRef, s.incomplete = s.keys[:0], nil, false
+	e.sealings.Put(s)
+}
+
+// maxIdleBuffer is how many bytes wait for the next command.
+const maxIdleBuffer = 1 << 20
+
+// take gives the command that was written to the buffer: a copy of the size that it takes, or the buffer itself if that is too large to wait.
+func (s *sealing) take(cmd bson.Raw) bson.Raw {
+	if cap(cmd) > maxIdleBuffer {
+		s.buffer = nil
+		return cmd
+	}
+	s.buffer = cmd[:0]
+	return bytes.Clone(cmd)
 }
 
 // loadSealingKeys completes s with one request. Keys that cannot be had become errors of the fields that need them.
@@ -108,15 +152,14 @@ func (e *AutoEncryption) loadSealingKeys(ctx context.Context, s *sealer) error {
 	if err != nil {
 		return fmt.Errorf("loading the data keys for a command: %w", err)
 	}
-	for ref := range s.keys {
-		var k sealingKey
-		if ref.altName != "" {
-			k.id, k.key, k.err = keys.KeyByAltName(ref.altName)
+	for i := range s.keys {
+		k := &s.keys[i]
+		if k.ref.altName != "" {
+			k.id, k.key, k.err = keys.KeyByAltName(k.ref.altName)
 		} else {
-			k.id = ref.id
-			k.key, k.err = keys.Key(ref.id)
+			k.id = k.ref.id
+			k.key, k.err = keys.Key(k.ref.id)
 		}
-		s.keys[ref] = k
 	}
 	s.incomplete = false
 	return nil
@@ -129,6 +172,7 @@ type keyRef struct {
 }
 
 type sealingKey struct {
+	ref keyRef
 	id  payload.KeyID
 	key *payload.Key
 	err error
@@ -138,7 +182,8 @@ type sealingKey struct {
 // its last. As soon as one key is not in memory it is incomplete: it seals nothing more and only collects keys.
 type sealer struct {
 	memory     *keyvault.Cache
-	keys       map[keyRef]sealingKey
+	keys       []sealingKey
+	byRef      map[keyRef]int // of keys, when there are many
 	incomplete bool
 }
 
@@ -150,8 +195,8 @@ func (s *sealer) Seal(dst []byte, field *schema.Encrypted, value bson.RawValue) 
 	if ref.altName == "" {
 		ref.id = field.KeyID
 	}
-	k, known := s.keys[ref]
-	if !known {
+	k := s.find(ref)
+	if k == nil {
 		k = s.recall(ref)
 	}
 	switch {
@@ -163,32 +208,53 @@ func (s *sealer) Seal(dst []byte, field *schema.Encrypted, value bson.RawValue) 
 	return k.key.AppendEncrypt(dst, field.Algorithm, k.id, value)
 }
 
-func (s *sealer) recall(ref keyRef) sealingKey {
-	k := sealingKey{id: ref.id}
+// find gives a key that the command has used before; nil if it has not.
+func (s *sealer) find(ref keyRef) *sealingKey {
+	if s.byRef != nil {
+		if i, ok := s.byRef[ref]; ok {
+			return &s.keys[i]
+		}
+		return nil
+	}
+	for i := range s.keys {
+		if s.keys[i].ref == ref {
+			return &s.keys[i]
+		}
+	}
+	return nil
+}
+
+// recall adds a key, from memory if it is there.
+func (s *sealer) recall(ref keyRef) *sealingKey {
+	k := sealingKey{ref: ref, id: ref.id}
 	var ok bool
 	if ref.altName != "" {
 		k.id, k.key, ok = s.memory.LookupAltName(ref.altName)
 	} else {
 		k.key, ok = s.memory.Lookup(ref.id)
 	}
-	if !ok {
-		s.incomplete = true
+	s.incomplete = s.incomplete || !ok
+	s.keys = append(s.keys, k)
+	switch last := len(s.keys) - 1; {
+	case s.byRef != nil:
+		s.byRef[ref] = last
+	case last == fewKeys:
+		s.byRef = make(map[keyRef]int)
+		for i := range s.keys {
+			s.byRef[s.keys[i].ref] = i
+		}
 	}
-	if s.keys == nil {
-		s.keys = make(map[keyRef]sealingKey)
-	}
-	s.keys[ref] = k
-	return k
+	return &s.keys[len(s.keys)-1]
 }
 
 // request asks for every key the command needs, also for those in memory: they may be gone by the second walk.
 func (s *sealer) request() keyvault.Request {
 	var r keyvault.Request
-	for ref := range s.keys {
-		if ref.altName != "" {
-			r.AltNames = append(r.AltNames, ref.altName)
+	for _, k := range s.keys {
+		if k.ref.altName != "" {
+			r.AltNames = append(r.AltNames, k.ref.altName)
 		} else {
-			r.IDs = append(r.IDs, ref.id)
+			r.IDs = append(r.IDs, k.ref.id)
 		}
 	}
 	return r
