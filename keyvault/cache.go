@@ -22,7 +22,7 @@ type CacheOptions struct {
 	// everybody uses expires, nor for a while when the key vault or the KMS cannot be reached. A key that the refresh finds deleted or denied
 	// goes at once. 0, the default, is not at all: a deleted key then works for Expiration at most, else for Expiration + Stale.
 	Stale time.Duration
-	// Size is how many keys are remembered, of about 3 kB each; beyond it those not used for the longest time go. 0 is 10,000.
+	// Size is how many keys are remembered, of about 3 kB each; beyond it those go that were not used for about the longest time. 0 is 10,000.
 	Size int
 	// UnwrapLimit is how many keys are at one KMS provider at the same time. 0 is 16.
 	UnwrapLimit int
@@ -59,7 +59,7 @@ type Cache struct {
 	namespace string
 
 	mu         sync.Mutex // guards all below; never held while waiting
-	entries    *entries
+	entries    *entries   // what quick finds needs no lock
 	fetches    flight.Group[want, answer]
 	unwraps    flight.Group[wrapping, *payload.Key]
 	unwrapping map[*flight.Flight[answer]]*DataKey // what a flight has brought, and its KMS has; the other flights are at the key vault
@@ -117,6 +117,9 @@ func (c *Cache) LookupAltName(name string) (payload.KeyID, *payload.Key, bool) {
 }
 
 func (c *Cache) lookup(w want) (payload.KeyID, *payload.Key, bool) {
+	if e := c.entries.quick(w); e != nil {
+		return e.id, e.key, true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, stale := c.entries.get(w)
@@ -195,7 +198,7 @@ func (c *Cache) Close() {
 	if c.sweeper != nil {
 		c.sweeper.Stop()
 	}
-	c.entries = newEntries(-1, 0, 1) // those who wait leave, and the last one cancels the work
+	c.entries.close() // those who wait leave, and the last one cancels the work
 }
 
 func (c *Cache) isClosed() bool {

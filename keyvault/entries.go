@@ -2,6 +2,8 @@ package keyvault
 
 import (
 	"container/list"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fieldcrypt/fieldcrypt/payload"
@@ -16,6 +18,7 @@ type entry struct {
 	refreshed time.Time // when it was last asked for anew while it was stale
 	used      *list.Element
 	aged      *list.Element
+	touched   atomic.Bool // used since it took its place in the order of use
 }
 
 // wants is what a fetch must ask for so that its answer replaces the entry by all that it is known by.
@@ -26,25 +29,44 @@ func (x *entry) wants() []want { return Request{IDs: []payload.KeyID{x.id}, AltN
 //
 // A name is remembered only when the vault was asked for it: that answer would have shown a second key of the same name. The names in a document
 // that was asked for by id say nothing about other keys.
+//
+// peek and quick need no lock, so that many cores can use the same keys at the same time; all else is for one at a time.
 type entries struct {
 	lifetime time.Duration // 0 = for ever, less = nothing is remembered
 	stale    time.Duration // how much longer an entry is served while a newer one is on its way
 	size     int
-	byID     map[payload.KeyID]*entry
-	byName   map[string]*entry
-	recency  list.List // of *entry, the last used first
+	closed   bool
+	byID     sync.Map  // payload.KeyID: *entry
+	byName   sync.Map  // string: *entry
+	recency  list.List // of *entry, about the last used first: quick does not move what it finds, but leaves a mark
 	age      list.List // of *entry, the last put first: about the order in which they expire
 }
 
 func newEntries(lifetime, stale time.Duration, size int) *entries {
-	return &entries{lifetime: lifetime, stale: stale, size: size, byID: map[payload.KeyID]*entry{}, byName: map[string]*entry{}}
+	return &entries{lifetime: lifetime, stale: stale, size: size}
 }
 
 func (e *entries) peek(w want) *entry {
+	var found any
 	if w.named {
-		return e.byName[w.altName]
+		found, _ = e.byName.Load(w.altName)
+	} else {
+		found, _ = e.byID.Load(w.id)
 	}
-	return e.byID[w.id]
+	x, _ := found.(*entry)
+	return x
+}
+
+// quick returns the entry for w if there is nothing to do about it; else nil, and get knows more.
+func (e *entries) quick(w want) *entry {
+	x := e.peek(w)
+	if x == nil || e.lifetime != 0 && time.Since(x.fetched) >= e.lifetime {
+		return nil
+	}
+	if !x.touched.Load() { // a write would take the cache line from the other cores each time
+		x.touched.Store(true)
+	}
+	return x
 }
 
 // get returns the entry for w, nil when there is none that may be used; stale says that it should be asked for anew.
@@ -59,6 +81,7 @@ func (e *entries) get(w want) (found *entry, stale bool) {
 		return nil, false
 	}
 	e.recency.MoveToFront(found.used)
+	found.touched.Store(false)
 	return found, e.lifetime != 0 && now.Sub(found.fetched) >= e.lifetime
 }
 
@@ -72,29 +95,49 @@ func (e *entries) expired(x *entry, now time.Time) bool {
 // put replaces the entry for the same key, and takes the document's altNames from other keys that had them. Fetches can overtake each other,
 // so what was fetched later wins.
 func (e *entries) put(x *entry, altNames []string) {
-	if e.expired(x, time.Now()) {
+	if e.closed || e.expired(x, time.Now()) {
 		return
 	}
-	if old, ok := e.byID[x.id]; ok {
+	if old := e.peek(want{id: x.id}); old != nil {
 		if old.fetched.After(x.fetched) {
 			return
 		}
 		e.remove(old)
 	}
-	for len(e.byID) >= e.size {
-		e.remove(e.recency.Back().Value.(*entry))
+	for e.recency.Len() >= e.size {
+		e.remove(e.leastUsed())
 	}
 	x.used, x.aged = e.recency.PushFront(x), e.age.PushFront(x)
-	e.byID[x.id] = x
+	e.byID.Store(x.id, x)
 	for _, name := range altNames {
-		if other, ok := e.byName[name]; ok && !other.fetched.After(x.fetched) {
-			delete(e.byName, name)
+		if other := e.named(name); other != nil && !other.fetched.After(x.fetched) {
+			e.byName.Delete(name)
 		}
 	}
 	for _, name := range x.names {
-		if _, newer := e.byName[name]; !newer {
-			e.byName[name] = x
+		e.byName.LoadOrStore(name, x) // what is left there is newer
+	}
+}
+
+func (e *entries) named(name string) *entry { return e.peek(want{altName: name, named: true}) }
+
+// leastUsed is an entry that was not used for longer than about all others: those with a mark get a second chance, once.
+func (e *entries) leastUsed() *entry {
+	for range e.recency.Len() {
+		x := e.recency.Back().Value.(*entry)
+		if !x.touched.Swap(false) {
+			return x
 		}
+		e.recency.MoveToFront(x.used)
+	}
+	return e.recency.Back().Value.(*entry)
+}
+
+// close drops everything, for good.
+func (e *entries) close() {
+	e.closed = true
+	for e.recency.Len() > 0 {
+		e.remove(e.recency.Back().Value.(*entry))
 	}
 }
 
@@ -120,10 +163,10 @@ func (e *entries) sweep(now time.Time, limit int) (time.Duration, bool) {
 func (e *entries) remove(x *entry) {
 	e.recency.Remove(x.used)
 	e.age.Remove(x.aged)
-	delete(e.byID, x.id)
+	e.byID.Delete(x.id)
 	for _, name := range x.names {
-		if e.byName[name] == x {
-			delete(e.byName, name)
+		if e.named(name) == x {
+			e.byName.Delete(name)
 		}
 	}
 }
