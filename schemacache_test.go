@@ -39,8 +39,10 @@ func TestSchemaCacheIsBounded(t *testing.T) {
 	}
 	for i := range 100 {
 		c.put(fmt.Sprint("more.", i), schemaSet{})
-		if len(c.entries) > 10 {
-			t.Fatalf("%d entries, want at most 10", len(c.entries))
+		entries := 0
+		c.entries.Range(func(any, any) bool { entries++; return true })
+		if entries > 10 || entries != c.count {
+			t.Fatalf("%d entries, counted as %d, want at most 10", entries, c.count)
 		}
 		if _, ok := c.get(fmt.Sprint("more.", i)); !ok {
 			t.Error("the newest is gone")

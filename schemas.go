@@ -25,7 +25,7 @@ type schemaSource struct {
 	local       map[string]schemaSet // one namespace each
 	collections Collections
 	lookupCtx   func(context.Context) context.Context
-	cache       schemaCache
+	cache       *schemaCache
 	compiled    schema.Cache    // of remote schemas: most are the same when they are looked up again
 	closing     context.Context // done when look-ups must end
 	close       context.CancelFunc
