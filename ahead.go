@@ -2,10 +2,7 @@ package fieldcrypt
 
 import (
 	"context"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -38,42 +35,18 @@ func (a *ahead) clear() {
 	}
 }
 
-// What a value costs about, and how much of it is worth another core: measured in docs/performance.md.
-const (
-	nanosPerValue = 700
-	nanosPerByte  = 4
-	nanosPerCore  = 50_000
-)
-
 // openAhead decrypts the values of a large reply on several cores. What fails, and what is not reached when ctx ends, is left to the one who writes
 // the reply: errors come in the order of the document.
 func (o *opener) openAhead(ctx context.Context) {
-	cores := (o.sealed*nanosPerValue + o.bytes*nanosPerByte) / nanosPerCore
-	if cores < 2 {
-		return
-	}
-	if cores = min(cores, runtime.GOMAXPROCS(0)); cores < 2 {
+	cores := coresFor(o.sealed, o.bytes)
+	if cores == 1 {
 		return
 	}
 	o.reserve()
-	var next atomic.Int64
-	work := func() {
-		for ctx.Err() == nil {
-			end := int(next.Add(patience))
-			for i := end - patience; i < min(end, len(o.values)); i++ {
-				o.openOne(i)
-			}
-			if end >= len(o.values) {
-				return
-			}
-		}
-	}
-	var others sync.WaitGroup
-	for range cores - 1 {
-		others.Go(work)
-	}
-	work()
-	others.Wait()
+	_ = spread(ctx, cores, len(o.values), func(i int) error {
+		o.openOne(i)
+		return nil
+	})
 }
 
 // reserve gives each value its place.

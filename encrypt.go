@@ -80,11 +80,13 @@ func (e *AutoEncryption) seal(ctx context.Context, s *sealing, cmd bson.Raw, sch
 		return res.Command, err
 	}
 	s.buffer = slices.Grow(s.buffer[:0], len(cmd)+len(cmd)/4+256) // some ciphertexts
+	s.batch.active = s.target.Command == "insert" && len(cmd) >= batchSize
 	res, err := analyze.Command(s.buffer, s.target, cmd, schemas, &s.sealer, e.analysis)
 	if err == nil && s.incomplete {
 		if err := e.loadSealingKeys(ctx, &s.sealer); err != nil {
 			return nil, err
 		}
+		s.batch.restart()
 		res, err = analyze.Command(s.buffer, s.target, cmd, schemas, &s.sealer, e.analysis)
 		if err == nil && s.incomplete {
 			err = errors.New("sealing a command: the second walk met a data key that the first did not")
@@ -95,6 +97,9 @@ func (e *AutoEncryption) seal(ctx context.Context, s *sealing, cmd bson.Raw, sch
 		return nil, err
 	case !res.HasPlaceholders:
 		return res.Command, nil
+	}
+	if err := s.batch.fill(ctx, res.Command); err != nil {
+		return nil, err
 	}
 	return s.take(res.Command), nil
 }
@@ -127,6 +132,7 @@ func (e *AutoEncryption) sealing() *sealing {
 func (e *AutoEncryption) releaseSealing(s *sealing) {
 	clear(s.keys) // the cache decides how long a key stays in memory
 	s.keys, s.byRef, s.incomplete = s.keys[:0], nil, false
+	s.batch.reset()
 	e.sealings.Put(s)
 }
 
@@ -185,6 +191,7 @@ type sealer struct {
 	keys       []sealingKey
 	byRef      map[keyRef]int // of keys, when there are many
 	incomplete bool
+	batch      batch
 }
 
 var _ analyze.Sealer = (*sealer)(nil)
@@ -204,6 +211,9 @@ func (s *sealer) Seal(dst []byte, field *schema.Encrypted, value bson.RawValue) 
 		return nil, k.err
 	case s.incomplete:
 		return dst, nil
+	}
+	if s.batch.active {
+		return s.batch.appendRoom(dst, field.Algorithm, k, value)
 	}
 	return k.key.AppendEncrypt(dst, field.Algorithm, k.id, value)
 }

@@ -145,9 +145,6 @@ func (o *opener) key(id payload.KeyID) int32 {
 	return i
 }
 
-// patience is how many values are decrypted before somebody looks whether the caller still waits.
-const patience = 32
-
 // open gives the reply with its values decrypted: the reply itself when all stay as they are.
 func (o *opener) open(ctx context.Context) (bson.Raw, error) {
 	o.openAhead(ctx)

@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha512"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -73,28 +74,54 @@ func (k *Key) release(a *aead) { k.idle.Put(a) }
 // value; with enough of it (the length of value + 82 bytes) nothing is allocated for the result. On error it returns dst as it was: a *TypeError when
 // alg does not take values of this type, else what is wrong with alg or value.
 func (k *Key) AppendEncrypt(dst []byte, alg Algorithm, id KeyID, value bson.RawValue) ([]byte, error) {
+	out, err := AppendRoom(dst, alg, id, value)
+	if err == nil {
+		k.seal(out[len(dst):], value)
+	}
+	return out, err
+}
+
+// AppendRoom appends room for what AppendEncrypt would append, and finds the errors that AppendEncrypt would. [Key.Fill] completes it, whenever
+// that is: so that one writes documents while others encrypt.
+func AppendRoom(dst []byte, alg Algorithm, id KeyID, value bson.RawValue) ([]byte, error) {
 	if err := EncryptableValue(value, alg); err != nil {
 		return dst, err
 	}
 	if !wellFormed(value.Type, value.Value) {
 		return dst, fmt.Errorf("encrypting: %d bytes are not one BSON value of type %s", len(value.Value), TypeAlias(value.Type))
 	}
-	start := len(dst)
-	dst = slices.Grow(dst, adSize+sealedSize(len(value.Value)))
-	dst = append(dst, byte(alg))
-	dst = append(dst, id[:]...)
-	dst = append(dst, byte(value.Type))
-	ad := dst[start:]
+	start, size := len(dst), adSize+sealedSize(len(value.Value))
+	dst = slices.Grow(dst, size)[:start+size]
+	room := dst[start:]
+	room[0] = byte(alg)
+	copy(room[1:], id[:])
+	room[17] = byte(value.Type)
+	clear(room[adSize : adSize+ivSize])
+	return dst, nil
+}
 
+// Fill writes the ciphertext of value to room that AppendRoom has made for it, with the algorithm and the key id given there. It refuses what is not such room.
+func (k *Key) Fill(room []byte, value bson.RawValue) error {
+	if len(room) != adSize+sealedSize(len(value.Value)) || Algorithm(room[0]).check() != nil || bson.Type(room[17]) != value.Type ||
+		[ivSize]byte(room[adSize:]) != [ivSize]byte{} {
+		return errors.New("encrypting: the room for the ciphertext was overwritten")
+	}
+	k.seal(room, value)
+	return nil
+}
+
+// seal completes room, of which the associated data is written.
+func (k *Key) seal(room []byte, value bson.RawValue) {
 	a := k.acquire()
 	defer k.release(a)
+	ad := room[:adSize]
 	var iv []byte
-	if alg == Deterministic {
+	if Algorithm(room[0]) == Deterministic {
 		iv = a.syntheticIV(ad, value.Value)
 	} else {
 		iv = a.randomIV()
 	}
-	return a.seal(dst, iv, ad, value.Value), nil
+	a.seal(ad, iv, ad, value.Value)
 }
 
 // AppendDecrypt authenticates c, then appends the bytes of the value to dst and checks that they are one BSON value of type c.Type.
