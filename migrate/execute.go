@@ -172,7 +172,7 @@ func (x *execution) pass(ctx context.Context, pass int) (settled bool, err error
 			if s.Pass == pass && !s.Done {
 				pending = append(pending, x.own[i])
 			}
-			settled = settled && s.Changed == 0 && !s.Again
+			settled = settled && s.Pass == pass && s.Changed == 0 && !s.Again // of a pass that others have left, nothing is known any more
 			found += s.Found
 			if s.Pass < pass {
 				return false, errors.New("another process has restarted the job: its checkpoints begin anew")
