@@ -16,13 +16,14 @@ import (
 )
 
 // checkpoints is a ledger in a collection. One document says how the collection is divided, and has the _id "NAMESPACE JOB"; one for each range
-// says how far it is, "NAMESPACE JOB N".
+// says how far it is, "NAMESPACE JOB TOKEN N". The token is the division's, so that a process that has an older one does not take its ranges for these.
 //
 // Leases go by the clocks of the processes: a wrong clock makes two of them do the same work, or one wait, and nothing worse.
 type checkpoints struct {
 	*mongo.Collection
 	name   string // NAMESPACE JOB
 	schema string // a hash
+	token  string // of the division
 	opts   Options
 }
 
@@ -52,6 +53,7 @@ func newOwner() string {
 type division struct {
 	ID     string    `bson:"_id"`
 	Schema string    `bson:"schema"`
+	Token  string    `bson:"token"`
 	Begun  time.Time `bson:"begun"`
 	Ranges []struct {
 		Bracket string        `bson:"bracket"`
@@ -73,16 +75,13 @@ func (c *checkpoints) open(ctx context.Context, divide func(context.Context) ([]
 	if spans, err = divide(ctx); err != nil {
 		return nil, err
 	}
-	d := division{ID: c.name, Schema: c.schema, Begun: time.Now().UTC()}
-	for n, s := range spans {
+	d := division{ID: c.name, Schema: c.schema, Token: rand.Text()[:8], Begun: time.Now().UTC()}
+	for _, s := range spans {
 		d.Ranges = append(d.Ranges, struct {
 			Bracket string        `bson:"bracket"`
 			After   bson.RawValue `bson:"after,omitempty"`
 			UpTo    bson.RawValue `bson:"upTo,omitempty"`
 		}{string(s.bracket), s.after, s.upTo})
-		if err := c.advance(ctx, n, 1); err != nil {
-			return nil, err
-		}
 	}
 	if _, err := c.InsertOne(ctx, d); err != nil && !mongo.IsDuplicateKeyError(err) {
 		return nil, fmt.Errorf("writing a checkpoint: %w", err)
@@ -101,9 +100,10 @@ func (c *checkpoints) read(ctx context.Context) ([]span, error) {
 		return nil, fmt.Errorf("reading a checkpoint: %w", err)
 	case d.Schema != c.schema:
 		return nil, fmt.Errorf("the checkpoint %q is of another schema (begun %s): restart to begin anew", c.name, d.Begun.UTC().Format(time.RFC3339))
-	case len(d.Ranges) == 0:
+	case len(d.Ranges) == 0 || d.Token == "":
 		return nil, fmt.Errorf("the checkpoint %q is damaged: restart to begin anew", c.name)
 	}
+	c.token = d.Token
 	var spans []span
 	for _, r := range d.Ranges {
 		spans = append(spans, span{bracket(r.Bracket), r.After, r.UpTo})
@@ -124,13 +124,28 @@ func (c *checkpoints) forget(ctx context.Context) error {
 }
 
 func (c *checkpoints) id(n int) bson.E {
-	return bson.E{Key: "_id", Value: fmt.Sprintf("%s %d", c.name, n)}
+	return bson.E{Key: "_id", Value: fmt.Sprintf("%s %s %d", c.name, c.token, n)}
+}
+
+// undivided is an error when the division is not there any more: this process would go on in ranges that are nobody else's.
+func (c *checkpoints) undivided(ctx context.Context) error {
+	err := c.FindOne(ctx, bson.D{{Key: "_id", Value: c.name}, {Key: "token", Value: c.token}}).Err()
+	switch {
+	case errors.Is(err, mongo.ErrNoDocuments):
+		return errRestarted
+	case err != nil:
+		return fmt.Errorf("reading a checkpoint: %w", err)
+	}
+	return nil
 }
 
 func (c *checkpoints) state(ctx context.Context, n int) (rangeState, error) {
 	s := rangeState{Pass: 1}
 	err := c.FindOne(ctx, bson.D{c.id(n)}).Decode(&s)
 	if errors.Is(err, mongo.ErrNoDocuments) {
+		if err := c.undivided(ctx); err != nil {
+			return s, err
+		}
 		return s, c.advance(ctx, n, 1)
 	}
 	if err != nil {

@@ -155,9 +155,11 @@ func firstPass(states []rangeState) int {
 
 // pass works on the own ranges until all are done. settled says that it had nothing to change.
 func (x *execution) pass(ctx context.Context, pass int) (settled bool, err error) {
-	for _, n := range x.own {
-		if err := x.ledger.advance(ctx, n, pass); err != nil {
-			return false, err
+	if pass > 1 { // the first began with the division
+		for _, n := range x.own {
+			if err := x.ledger.advance(ctx, n, pass); err != nil {
+				return false, err
+			}
 		}
 	}
 	for {
@@ -175,7 +177,7 @@ func (x *execution) pass(ctx context.Context, pass int) (settled bool, err error
 			settled = settled && s.Pass == pass && s.Changed == 0 && !s.Again // of a pass that others have left, nothing is known any more
 			found += s.Found
 			if s.Pass < pass {
-				return false, errors.New("another process has restarted the job: its checkpoints begin anew")
+				return false, errRestarted
 			}
 		}
 		if len(pending) == 0 {
@@ -217,6 +219,9 @@ func (x *execution) work(ctx context.Context, pending []int, pass int) (worked b
 	}
 	return got.Load(), ctx.Err()
 }
+
+// errRestarted ends a job whose checkpoints another process has forgotten: the two do not agree on ranges any more.
+var errRestarted = errors.New("another process has restarted the job: its checkpoints begin anew")
 
 // errLeaseLost ends the work on a range that another process goes on with.
 var errLeaseLost = errors.New("another process has taken the range over")

@@ -26,7 +26,8 @@ type Options struct {
 	// Checkpoints is where progress is kept, so that a run that is stopped goes on where it was, and where processes share the work. Default nil: each run
 	// starts at the beginning, which is just as correct.
 	Checkpoints *mongo.Collection
-	// Restart forgets the checkpoints of this collection and job. Default false: go on; checkpoints of another schema are an error.
+	// Restart forgets the checkpoints of this collection and job; processes that are at work with them stop with an error. It is refused with several
+	// Partitions, which would not agree on ranges any more. Default false: go on; checkpoints of another schema are an error.
 	Restart bool
 	// Owner is who leases ranges; whoever has the same name takes them over at once. Default: host name, process id and a random part.
 	Owner string
@@ -90,6 +91,8 @@ func newMigration(opts Options, docs documents) (*Migration, error) {
 		return nil, errors.New("migrating: the schema encrypts nothing")
 	case opts.Partitions > 1 && (opts.Checkpoints == nil || opts.DryRun):
 		return nil, errors.New("migrating: several partitions need Checkpoints, through which they agree on ranges, and no DryRun, which writes none")
+	case opts.Partitions > 1 && opts.Restart:
+		return nil, errors.New("migrating: a partition that restarts takes the ranges from the others, who have done some of them: use another collection for Checkpoints instead")
 	case opts.Partition < 0 || opts.Partition >= max(opts.Partitions, 1):
 		return nil, fmt.Errorf("migrating: partition %d of %d does not exist; the first is 0", opts.Partition, max(opts.Partitions, 1))
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
 )
@@ -179,6 +180,7 @@ func TestNewRefuses(t *testing.T) {
 		"_id":           {Encryption: w.ce, Schema: id},
 		"_id by chance": {Encryption: w.ce, Schema: all},
 		"partitions":    {Encryption: w.ce, Schema: w.schema, Partitions: 2},
+		"restart":       {Encryption: w.ce, Schema: w.schema, Partitions: 2, Checkpoints: &mongo.Collection{}, Restart: true},
 		"partition":     {Encryption: w.ce, Schema: w.schema, Partition: 1},
 	} {
 		if _, err := newMigration(opts, &collection{}); err == nil {

@@ -134,3 +134,32 @@ func TestRestart(t *testing.T) {
 		t.Error(n, err)
 	}
 }
+
+// A process that is at work when another one forgets the checkpoints stops: the ranges that it goes on with are not those of the others any more.
+func TestRestartMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	c, checkpoints := w.db.Collection("c"), w.db.Collection("checkpoints")
+	for i := range 20 {
+		insert(t, c, bson.D{{Key: "_id", Value: i}, {Key: "ssn", Value: "a"}})
+	}
+	restarted := false
+	opts := migrate.Options{Checkpoints: checkpoints, Ranges: 2, BatchSize: 5, Workers: 1}
+	opts.Progress = func(migrate.Progress) {
+		if restarted {
+			return
+		}
+		restarted = true
+		insert(t, c, bson.D{{Key: "_id", Value: -1}, {Key: "ssn", Value: "a"}}) // so that the ranges will be others
+		report, err := w.migration(t, c, migrate.Options{Checkpoints: checkpoints, Ranges: 4, Restart: true}).Run(t.Context())
+		if err != nil || !report.OK() {
+			t.Errorf("the second: %+v %v", report, err)
+		}
+	}
+	if report, err := w.migration(t, c, opts).Run(t.Context()); err == nil || report.OK() || !restarted {
+		t.Errorf("the first goes on: %+v %v", report, err)
+	}
+	report, err := w.migration(t, c, migrate.Options{Checkpoints: checkpoints}).Run(t.Context())
+	if err != nil || !report.OK() || report.Documents != 21 {
+		t.Errorf("the third: %+v %v", report, err)
+	}
+}
