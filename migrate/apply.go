@@ -205,8 +205,13 @@ func (a *applier) survive(ctx context.Context, err error) error {
 // swap makes an edit whose filter may match equal values that are not identical, and puts right what that overwrote. done says that nothing is left
 // to do.
 func (a *applier) swap(ctx context.Context, p planned) (done bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	whole, cancel := outlasting(ctx)
+	defer cancel()
 	began := time.Now()
-	before, err := a.m.docs.swap(ctx, p.edit)
+	before, err := a.m.docs.swap(whole, p.edit)
 	a.pace.took(time.Since(began))
 	var refusal mongo.CommandError
 	switch {
@@ -231,7 +236,15 @@ func (a *applier) swap(ctx context.Context, p planned) (done bool, err error) {
 		return true, nil
 	}
 	a.tally.conflicts++
-	return true, a.restore(ctx, p, before, wrong)
+	return true, a.restore(whole, p, before, wrong)
+}
+
+// outlasting is ctx for an edit and its repair, which an interrupt must not part: it ends some time after ctx.
+func outlasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	const grace = 10 * time.Second
+	whole, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return whole, func() { stop(); cancel() }
 }
 
 func unauthorized(err mongo.CommandError) bool { return err.HasErrorCode(13) || err.HasErrorCode(18) }

@@ -125,8 +125,8 @@ func (c *collection) fetch(_ context.Context, ids []bson.RawValue) ([]bson.Raw, 
 	return c.find(bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}), nil
 }
 
-func (c *collection) update(_ context.Context, edits []edit) (matched int64, refused map[int]int, err error) {
-	if err := c.before("update"); err != nil {
+func (c *collection) update(ctx context.Context, edits []edit) (matched int64, refused map[int]int, err error) {
+	if err := errors.Join(c.before("update"), ctx.Err()); err != nil {
 		return 0, nil, err
 	}
 	refused = map[int]int{}
@@ -145,7 +145,7 @@ func (c *collection) update(_ context.Context, edits []edit) (matched int64, ref
 	return matched, refused, c.failing("updated")
 }
 
-func (c *collection) swap(_ context.Context, e edit) (bson.Raw, error) {
+func (c *collection) swap(ctx context.Context, e edit) (bson.Raw, error) {
 	if err := c.before("swap"); err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (c *collection) swap(_ context.Context, e edit) (bson.Raw, error) {
 	if code != 0 {
 		return nil, mongo.CommandError{Code: int32(code)}
 	}
-	return before, c.failing("swapped")
+	return before, errors.Join(c.failing("swapped"), ctx.Err())
 }
 
 // apply makes one edit.

@@ -2,6 +2,8 @@ package migrate
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"math"
 	"testing"
 
@@ -64,6 +66,31 @@ func TestNearlyTheSame(t *testing.T) {
 				t.Errorf("got %v, want %v", got, written)
 			}
 		})
+	}
+}
+
+// An interrupt does not part an update that overwrote an equal value from its repair.
+func TestInterruptedRepair(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c := &collection{docs: []bson.Raw{marshal(t, field("any", 0.0))}}
+	written := marshal(t, field("any", math.Copysign(0, -1)))
+	c.meanwhile = func(op string) {
+		if op == "swap" {
+			c.put(written)
+			cancel()
+		}
+	}
+	m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := m.Run(ctx); !errors.Is(err, context.Canceled) || report.OK() {
+		t.Fatalf("%+v %v", report, err)
+	}
+	if got := w.opened(c.docs[0]); !bytes.Equal(got, written) {
+		t.Errorf("got %v, want %v", got, written)
 	}
 }
 
