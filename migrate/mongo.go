@@ -225,8 +225,12 @@ func (d *mongoDocuments) update(ctx context.Context, edits []edit) (matched int6
 		matched = result.MatchedCount
 	}
 	var bulk mongo.BulkWriteException
-	if !errors.As(err, &bulk) || bulk.WriteConcernError != nil || len(bulk.WriteErrors) == 0 {
+	if !errors.As(err, &bulk) {
 		return matched, nil, err
+	}
+	if bulk.WriteConcernError != nil || len(bulk.WriteErrors) == 0 {
+		bulk.WriteErrors = nil // they tell values: the keys of a unique index, what a validator refuses
+		return matched, nil, bulk
 	}
 	refused = map[int]int{}
 	for _, e := range bulk.WriteErrors {
