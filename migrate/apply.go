@@ -120,6 +120,10 @@ func (a *applier) give(todo []planned, state State, code int) {
 func (a *applier) write(ctx context.Context, todo []planned) (again []planned, err error) {
 	var exact []planned
 	for _, p := range todo {
+		if p.size() > maxStatement {
+			a.refuse(p, tooLarge)
+			continue
+		}
 		if p.exact() {
 			exact = append(exact, p)
 			continue

@@ -112,6 +112,22 @@ func (e edit) update() bson.D {
 	return bson.D{{Key: "$set", Value: set}}
 }
 
+// maxStatement bounds the values of one edit. A server takes no larger statement: it refuses all that come with it, with the code tooLarge
+// (BSONObjectTooLarge) and the first value in its words.
+const (
+	maxStatement = 16 << 20
+	tooLarge     = 10334
+)
+
+// size is about how many bytes the statement has.
+func (e edit) size() int {
+	n := len(e.id.Value)
+	for _, c := range e.set {
+		n += len(c.path) + len(c.old.Value) + len(c.path) + len(c.new.Value)
+	}
+	return n
+}
+
 // growth is by how many bytes the document gets longer.
 func (e edit) growth() (n int64) {
 	for _, c := range e.set {

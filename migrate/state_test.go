@@ -3,6 +3,7 @@ package migrate
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -115,6 +116,27 @@ func TestRefused(t *testing.T) {
 		if _, sealed := bsonraw.EncryptedPayload(doc.Lookup("ssn").Type, doc.Lookup("ssn").Value); sealed == (i == 2 || i == 4) {
 			t.Errorf("document %d: %v", i, doc)
 		}
+	}
+}
+
+// A value that no statement has room for twice is reported; the rest of the batch is done.
+func TestTooLarge(t *testing.T) {
+	w := newWorld(t)
+	c := &collection{}
+	for i, any := range []any{"a", strings.Repeat("b", 9<<20), bson.A{strings.Repeat("c", 9<<20)}, "d"} {
+		raw, err := bson.Marshal(bson.D{{Key: "_id", Value: i}, {Key: "any", Value: any}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.docs = append(c.docs, raw)
+	}
+	m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := m.Run(t.Context())
+	if err != nil || report.OK() || report.Changed != 2 || report.Found != 2 || report.Findings[0].State != Refused || report.Findings[0].Code != 10334 {
+		t.Fatalf("%+v %v", report, err)
 	}
 }
 
