@@ -50,3 +50,15 @@ func TestErrorHoldsNoValue(t *testing.T) {
 		t.Errorf("it holds a value: %v", err)
 	}
 }
+
+// Checkpoints are not kept among the data.
+func TestCheckpointsAmongData(t *testing.T) {
+	w := newWorld(t)
+	c := serverOf(t, nil)
+	if _, err := New(Options{Collection: c, Checkpoints: c.Clone(), Encryption: w.ce, Schema: w.schema}); err == nil {
+		t.Error("accepted")
+	}
+	if _, err := New(Options{Collection: c, Checkpoints: c.Database().Collection("d"), Encryption: w.ce, Schema: w.schema}); err != nil {
+		t.Error(err)
+	}
+}

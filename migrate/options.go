@@ -76,6 +76,10 @@ func New(opts Options) (*Migration, error) {
 	if opts.Collection == nil {
 		return nil, errors.New("migrating: the option Collection is required")
 	}
+	if c := opts.Checkpoints; c != nil && c.Database().Client() == opts.Collection.Database().Client() &&
+		c.Database().Name() == opts.Collection.Database().Name() && c.Name() == opts.Collection.Name() {
+		return nil, errors.New("migrating: Checkpoints is the collection that is migrated: its documents would be among the data")
+	}
 	m, err := newMigration(opts, nil)
 	if err == nil {
 		m.docs = newMongoDocuments(opts.Collection)
