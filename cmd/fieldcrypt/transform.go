@@ -2,11 +2,14 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/fieldcrypt/fieldcrypt"
 	"github.com/fieldcrypt/fieldcrypt/analyze"
+	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
 	"github.com/fieldcrypt/fieldcrypt/keyvault"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -213,9 +217,13 @@ func (t *transform) form(in io.Reader, w io.Writer) (next func() (bson.Raw, erro
 	}
 	docs := newDocuments("document", in)
 	put = func(doc bson.Raw) error {
-		text, err := bson.MarshalExtJSON(doc, true, false)
-		if err != nil {
-			return &failure{code: exitFailure, doing: "writing the result", wrong: "it cannot be written as Extended JSON", hint: "use --format bson"}
+		text, ok := exactly(doc)
+		if !ok {
+			return &failure{
+				code: exitRefused, doing: "writing document " + strconv.Itoa(docs.n),
+				wrong: "Extended JSON would change it: it holds text that is not UTF-8, or a document that looks like {\"$oid\": …}",
+				hint:  "use --format bson, with BSON documents as input",
+			}
 		}
 		return write(w, append(text, '\n'))
 	}
@@ -224,6 +232,39 @@ func (t *transform) form(in io.Reader, w io.Writer) (next func() (bson.Raw, erro
 		return fmt.Sprintf("document %d, at line %d", docs.n, line)
 	}
 	return docs.next, put, where
+}
+
+// exactly writes a document as Extended JSON; false when that does not read as the same document. What was encrypted need not have come from JSON.
+func exactly(doc bson.Raw) (text []byte, ok bool) {
+	text, err := bson.MarshalExtJSON(doc, true, false)
+	if err != nil {
+		return nil, false
+	}
+	back, ok := convert(text)
+	return text, ok && same(back, doc)
+}
+
+// same says whether two documents are identical but for the bits of what is not a number.
+func same(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	x, y := bsonraw.Iterate(a), bsonraw.Iterate(b)
+	for x.Next() {
+		if !y.Next() {
+			return false
+		}
+		e, f := x.Element, y.Element
+		switch {
+		case bytes.Equal(e.Raw, f.Raw):
+		case e.Type != f.Type || !bytes.Equal(e.Key, f.Key):
+			return false
+		case e.Type == bson.TypeDouble && math.IsNaN(e.RawValue().Double()) && math.IsNaN(f.RawValue().Double()):
+		case !e.IsContainer() || !same(e.Value, f.Value):
+			return false
+		}
+	}
+	return !y.Next() && x.Err == nil && y.Err == nil
 }
 
 // counting counts what is read.
