@@ -40,7 +40,7 @@ func (s *scanner) ciphertext(ctx context.Context, p *place, content []byte) erro
 		f.lastDocument = s.result.Documents
 		f.Documents++
 	}
-	if bad := s.kind(content); bad != "" {
+	if bad := s.kind(content, want != nil); bad != "" {
 		return s.problem(f, bad, s.id)
 	}
 	if len(content) > 0 && payload.Kind(content[0]).Queryable() { // in place: the collection has encryptedFields
@@ -70,15 +70,16 @@ func (s *scanner) ciphertext(ctx context.Context, p *place, content []byte) erro
 	return s.wait(pending{field: f, key: c.KeyID, name: name, clean: len(problems) == 0 && want != nil})
 }
 
-// kind says what is wrong with a value by its first byte.
-func (s *scanner) kind(content []byte) Problem {
+// kind says what is wrong with a value by its first byte. inSchema says that it stands where ciphertext of client-side field level encryption should.
+func (s *scanner) kind(content []byte, inSchema bool) Problem {
+	const queryablePlaceholder = 3 // the marking of Queryable Encryption, with the plaintext in it
 	if len(content) == 0 {
 		return Malformed
 	}
 	switch k := payload.Kind(content[0]); {
-	case k == payload.KindMarking:
+	case k == payload.KindMarking, k == queryablePlaceholder:
 		return StoredMarking
-	case k.Queryable() && !s.result.Queryable:
+	case k.Queryable() && (!s.result.Queryable || inSchema):
 		return Queryable
 	}
 	return ""

@@ -62,12 +62,19 @@ func targets(ctx context.Context, client *mongo.Client, opts Options) ([]target,
 		}
 		all = append(all, found...)
 	}
+	for _, ns := range opts.Namespaces { // "no problem found" where nothing was looked at would be taken for an answer
+		if !slices.ContainsFunc(all, func(t target) bool { return !t.result.Missing && (t.db == ns || t.result.Namespace == ns) }) {
+			return nil, fmt.Errorf("%s: there is nothing to audit: it does not exist, or is a view, the key vault or the server's own", ns)
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("there is nothing to audit: no collection that the user may list")
+	}
 	slices.SortFunc(all, func(a, b target) int { return cmp.Compare(a.result.Namespace, b.result.Namespace) })
 	return all, nil
 }
 
-// inDatabase lists the collections of one database; nil wants all. Those that are asked for, or in the schema map, and do not exist are
-// there as missing.
+// inDatabase lists the collections of one database; nil wants all. Those of the schema map that do not exist are there as missing.
 func inDatabase(ctx context.Context, db *mongo.Database, wanted map[string]bool, opts Options) ([]target, error) {
 	cursor, err := db.ListCollections(ctx, bson.D{})
 	if err != nil {
@@ -90,9 +97,6 @@ func inDatabase(ctx context.Context, db *mongo.Database, wanted map[string]bool,
 		found = append(found, newTarget(db.Name(), name, info, opts))
 	}
 	missing := map[string]bool{}
-	for name := range wanted {
-		missing[db.Name()+"."+name] = true
-	}
 	for ns := range opts.Schemas {
 		if in, name, _ := strings.Cut(ns, "."); in == db.Name() && (wanted == nil || wanted[name]) {
 			missing[ns] = true

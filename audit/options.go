@@ -18,7 +18,8 @@ type Decrypter interface {
 // Options says what is audited and how. The zero value reads every collection whole, with the schemas of their validators.
 type Options struct {
 	// Namespaces are databases ("db") and collections ("db.coll") to audit. Default: all that the user may list, but for the databases
-	// admin, config and local. Views, the server's own collections and the key vault are never read.
+	// admin, config and local. Views, the server's own collections and the key vault are never read; it is an error to name one, or what does not
+	// exist.
 	Namespaces []string
 	// Schemas are encryption schemas by "db.coll". A collection without one has that of its validator, if there is one.
 	Schemas map[string]*schema.Schema

@@ -45,7 +45,7 @@ type Collection struct {
 	Unreadable int64 // documents that are no well-formed BSON, or nest too deep
 	Untold     int64 // values at paths beyond MaxPaths: they were judged, but their paths are not told apart
 	Drawn      bool  // the server cannot draw a sample: all documents were transferred, and some looked at
-	Complete   bool  // it was read to the end, or as many documents as the sample has
+	Complete   bool  // it was read to the end, or as many documents as the sample has, and all of them could be read
 	Err        error // why it could not be read
 	Fields     []*Field
 	Others     []*Field // ciphertexts that no schema asks for
@@ -157,8 +157,14 @@ func (r *Report) Counts() map[Problem]int64 {
 	return counts
 }
 
-// OK says whether nothing was found that is a reason to fail. With strict, notes are reasons too. It says nothing about Complete.
+// OK says whether nothing was found that is a reason to fail. A document that could not be read is one. With strict, notes are reasons too, and a
+// collection of the schema map that does not exist: its name may be wrong. It says nothing about Complete.
 func (r *Report) OK(strict bool) bool {
+	for _, c := range r.Collections {
+		if c.Unreadable > 0 || strict && c.Missing {
+			return false
+		}
+	}
 	for problem, n := range r.Counts() {
 		if n > 0 && (strict || !problem.note()) {
 			return false

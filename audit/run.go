@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -31,7 +32,7 @@ func Run(ctx context.Context, client *mongo.Client, opts Options) (*Report, erro
 		return nil, err
 	}
 	err = a.run(ctx)
-	a.report.Complete = err == nil
+	a.report.Complete = err == nil && !slices.ContainsFunc(a.targets, func(t target) bool { return !t.result.Complete })
 	a.report.Ended = time.Now().UTC()
 	return a.report, err
 }
@@ -63,7 +64,7 @@ func (a *audit) run(ctx context.Context) error {
 			continue
 		}
 		err := a.collection(ctx, t)
-		t.result.Complete = err == nil
+		t.result.Complete = err == nil && t.result.Unreadable == 0
 		if t.result.Err = err; err == nil {
 			continue
 		}

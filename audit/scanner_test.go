@@ -9,10 +9,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/fieldcrypt/fieldcrypt/audit/sensitive"
+	"github.com/fieldcrypt/fieldcrypt/internal/mockmongo"
 	"github.com/fieldcrypt/fieldcrypt/kms"
 	"github.com/fieldcrypt/fieldcrypt/payload"
+	"github.com/fieldcrypt/fieldcrypt/schema"
 )
 
 // The key that a document names is looked up by its name.
@@ -69,6 +73,65 @@ func TestQueryableCollection(t *testing.T) {
 	}
 	if f := result.at("a"); f.Clean != 1 || len(f.Problems) != 0 {
 		t.Errorf("got %+v", f)
+	}
+	raw, _ = bson.Marshal(bson.D{{Key: "b", Value: bson.Binary{Subtype: 6, Data: append([]byte{3}, canary...)}}})
+	if err := s.add(t.Context(), raw); err != nil {
+		t.Fatal(err)
+	}
+	if f := result.at("b"); f.Clean != 0 || f.problems()[StoredMarking] != 1 {
+		t.Errorf("a placeholder: got %+v", f)
+	}
+	result = &Collection{Queryable: true}
+	s = newScanner(opts, newKeyring(nil), parseSchema(t, testSchema), result)
+	raw, _ = bson.Marshal(bson.D{{Key: "any", Value: bson.Binary{Subtype: 6, Data: append([]byte{7}, make([]byte, 60)...)}}})
+	if err := s.add(t.Context(), raw); err != nil {
+		t.Fatal(err)
+	}
+	if f := result.at("any"); f.Clean != 0 || f.problems()[Queryable] != 1 {
+		t.Errorf("in the schema: got %+v", f)
+	}
+}
+
+// A document that could not be read is no document without problems.
+func TestUnreadable(t *testing.T) {
+	opts, _ := Options{}.withDefaults()
+	r := &Report{Collections: []*Collection{{}}}
+	s := newScanner(opts, newKeyring(nil), parseSchema(t, testSchema), r.Collections[0])
+	if err := s.add(t.Context(), bson.Raw{9, 0, 0, 0, 2, 'a', 0, 9, 0}); err != nil {
+		t.Fatal(err)
+	}
+	if r.OK(false) {
+		t.Error("all is well")
+	}
+}
+
+// What does not exist is no collection without problems.
+func TestNothingToAudit(t *testing.T) {
+	s, err := mockmongo.Run(mockmongo.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Put("hr.employees", nil)
+	s.Put("hr.view", bson.D{{Key: "viewOn", Value: "employees"}})
+	client, err := mongo.Connect(options.Client().ApplyURI(s.URI()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Disconnect(context.Background())
+	mapped := map[string]*schema.Schema{"hr.employes": parseSchema(t, testSchema)}
+	for ns, exists := range map[string]bool{"hr": true, "hr.employees": true, "hr.employes": false, "rh": false, "hr.view": false} {
+		all, err := targets(t.Context(), client, Options{Namespaces: []string{"hr.employees", ns}, Schemas: mapped})
+		if exists != (err == nil) || exists && len(all) == 0 {
+			t.Errorf("%s: %v %v", ns, all, err)
+		}
+	}
+	all, err := targets(t.Context(), client, Options{Namespaces: []string{"hr"}, Schemas: mapped})
+	if err != nil || len(all) != 2 || !all[1].result.Missing {
+		t.Fatal(all, err)
+	}
+	if r := (&Report{Collections: []*Collection{all[1].result}}); !r.OK(false) || r.OK(true) {
+		t.Error("a collection of the schema map that does not exist")
 	}
 }
 
