@@ -3,12 +3,12 @@ package audit
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"github.com/fieldcrypt/fieldcrypt/audit/sensitive"
 	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -39,19 +39,24 @@ func (s *scanner) showID(id bson.RawValue) ID {
 		if !ok || len(text) > longestID {
 			return ID{Withheld: "a long string as _id"}
 		}
-		if found, is := sensitive.Find(s.opts.Detectors, text); is {
-			return ID{Withheld: "an _id that looks like: " + s.opts.Detectors[found].Name}
+		for _, part := range append(strings.FieldsFunc(text, separates), text) {
+			if kind, is := s.opts.hides(part); is {
+				return ID{Withheld: "an _id that looks like: " + kind}
+			}
 		}
 	default:
 		return ID{Withheld: "an _id of type " + payload.TypeAlias(id.Type)}
 	}
 	if text, ok := numberText(id); ok {
-		if found, is := sensitive.Find(s.opts.Detectors, text); is {
-			return ID{Withheld: "an _id that looks like: " + s.opts.Detectors[found].Name}
+		if kind, is := s.opts.hides(text); is {
+			return ID{Withheld: "an _id that looks like: " + kind}
 		}
 	}
 	return ID{Value: bson.RawValue{Type: id.Type, Value: bytes.Clone(id.Value)}}
 }
+
+// separates says whether r may stand between the parts of an _id, such as those of "user:jane@example.org".
+func separates(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(":;,|/=#_<>()", r) }
 
 // String is the _id for a person, on one line.
 func (id ID) String() string {

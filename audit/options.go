@@ -36,7 +36,8 @@ type Options struct {
 	// Default 0: 20.
 	Prove int
 
-	// Detectors are asked about values of fields that no schema names. Default nil: all of package sensitive; none if empty.
+	// Detectors are asked about values of fields that no schema names. Default nil: all of package sensitive; none if empty. What they recognise, or all of
+	// package sensitive if they are none, is left out of the report where it is an _id or the name of a field.
 	Detectors []sensitive.Detector
 	// Names are asked about the names of such fields. Default nil: the patterns of package sensitive.
 	Names *sensitive.Names
@@ -60,6 +61,20 @@ type Options struct {
 	Version string
 	// Progress, if set, is called now and then with the number of documents read and about how many there are. It must be quick.
 	Progress func(documents, total int64)
+}
+
+// hides says what kind of sensitive value a text is, as a name or an _id, so that the report must not hold it: one that the detectors recognise, or the
+// usual ones if there are none, because fields are not to be looked at.
+func (o *Options) hides(text string) (kind string, is bool) {
+	detectors := o.Detectors
+	if len(detectors) == 0 {
+		detectors = sensitive.Detectors()
+	}
+	found, is := sensitive.Find(detectors, text)
+	if !is {
+		return "", false
+	}
+	return detectors[found].Name, true
 }
 
 func (o Options) withDefaults() (Options, error) {

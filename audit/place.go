@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"github.com/fieldcrypt/fieldcrypt/audit/sensitive"
 	"github.com/fieldcrypt/fieldcrypt/schema"
 )
 
@@ -31,10 +30,7 @@ func (s *scanner) child(p *place, name []byte) *place {
 		return c
 	}
 	// A name may itself be a value: {visits: {"jane@example.org": 1}}. It must not get into the report.
-	kind := ""
-	if found, ok := sensitive.Find(s.opts.Detectors, string(name)); ok {
-		kind = s.opts.Detectors[found].Name
-	}
+	kind, _ := s.opts.hides(string(name))
 	c := s.newPlace(p, string(name), kind)
 	plain := c.node == nil && !c.broken
 	switch {

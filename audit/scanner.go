@@ -85,7 +85,7 @@ func (s *scanner) suspect(p *place) (*Suspect, bool) {
 	if p.kind != "" {
 		suspect.InNames, suspect.Detector, suspect.Hits = true, p.kind, p.values
 		suspect.Accepted = slices.Contains(s.opts.Accepted, s.result.Namespace+"."+p.path)
-		return suspect, p.values >= s.opts.MinHits
+		return suspect, len(s.opts.Detectors) > 0 && p.values >= s.opts.MinHits
 	}
 	for i, hits := range p.hits {
 		if hits > suspect.Hits && hits >= min(s.opts.MinHits, max(p.values, 2)) && float64(hits) >= s.opts.MinShare*float64(p.values) {

@@ -347,3 +347,23 @@ func TestProblems(t *testing.T) {
 		t.Error("plaintext is a failure")
 	}
 }
+
+// An _id and a name that are values themselves stay out of the report, also where sensitive fields are not looked for.
+func TestHiddenNames(t *testing.T) {
+	for _, id := range []string{"jane@example.org", "user:jane@example.org", "emp_457-55-5462", "card/4111111111111111"} {
+		for _, detectors := range [][]sensitive.Detector{nil, {}} {
+			doc := bson.D{{Key: "_id", Value: id}, {Key: "ssn", Value: canary}}
+			for range 3 {
+				doc = append(doc, bson.E{Key: "visits", Value: bson.D{{Key: "jane@example.org", Value: marking(t)}}})
+			}
+			result, _ := scan(t, Options{Detectors: detectors}, parseSchema(t, testSchema), doc)
+			text, err := bson.MarshalExtJSON((&Report{Collections: []*Collection{result}}).Document(), false, false)
+			if err != nil || strings.Contains(string(text), "jane") || strings.Contains(string(text), "457-55") || strings.Contains(string(text), "4111") {
+				t.Errorf("%s: %s %v", id, text, err)
+			}
+			if looked := len(result.Suspects) > 0; looked && detectors != nil {
+				t.Errorf("%+v", result.Suspects[0])
+			}
+		}
+	}
+}
