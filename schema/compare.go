@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -66,7 +67,51 @@ func Compare(local, remote bson.Raw) ([]Difference, error) {
 			all = append(all, Difference{Kind: Extra, Path: f.Path, Remote: f})
 		}
 	}
-	return all, nil
+	return append(all, exceptions(mine.Root(), theirs.Root(), "")...), nil
+}
+
+// exceptions finds what the local rule for additional properties encrypts and the server does otherwise, because it has a rule of its own there: for the server
+// these are no additional ones.
+func exceptions(local, remote *Node, path string) (all []Difference) {
+	if local == nil || remote == nil || local.enc != nil || remote.enc != nil {
+		return nil
+	}
+	for _, name := range remote.names() {
+		x, errX := local.Child(name)
+		y, errY := remote.Child(name)
+		if errX != nil || errY != nil { // no client writes it
+			continue
+		}
+		if _, compared := local.named[name]; !compared {
+			all = append(all, exception(x, y, join(path, name))...)
+		}
+		all = append(all, exceptions(x, y, join(path, name))...)
+	}
+	for _, q := range remote.patterns {
+		at := join(path, "/"+q.source+"/")
+		if i := slices.IndexFunc(local.patterns, func(p pattern) bool { return p.source == q.source }); i >= 0 {
+			all = append(all, exceptions(local.patterns[i].node, q.node, at)...)
+		} else {
+			all = append(all, exception(local.rest, q.node, at)...)
+		}
+	}
+	return append(all, exceptions(local.rest, remote.rest, join(path, "*"))...)
+}
+
+// exception compares one place.
+func exception(local, remote *Node, path string) (all []Difference) {
+	mine, theirs := local.Encrypted(), remote.Encrypted()
+	switch {
+	case local == nil: // what is encrypted on the server only is told already
+	case mine != nil && theirs != nil:
+		all = differences(mine, theirs)
+		for i := range all {
+			all[i].Path = path
+		}
+	case mine != nil || remote == nil:
+		all = []Difference{{Kind: Missing, Path: path, Local: mine}}
+	}
+	return all
 }
 
 func (s *Schema) byPath() map[string]*Encrypted {

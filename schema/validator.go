@@ -69,6 +69,10 @@ func verify(want *Schema, merged bson.D) error {
 			return fmt.Errorf("merging with the existing validator: the field %s would be encrypted otherwise", f.Path)
 		}
 	}
+	if open := exceptions(want.Root(), got.Root(), ""); len(open) > 0 {
+		return fmt.Errorf("merging with the existing validator: it has a rule of its own for %s, which the schema encrypts as an additional property; "+
+			"take the rule out of the validator first, or name the field in the schema", open[0].Path)
+	}
 	return nil
 }
 

@@ -30,8 +30,10 @@ func TestValidator(t *testing.T) {
 		{name: "encrypted before", own: plainSchema, existing: `{"$jsonSchema": {"bsonType": "object", "encryptMetadata": {"algorithm": @det}, "properties": {
 			"ssn": {"encrypt": {"bsonType": "string", "keyId": [@B]}}, "old": {"bsonType": "object", "properties": {"x": {"encrypt": {"bsonType": "int", "keyId": [@B]}}}}, "n": {"bsonType": "int"}}}}`,
 			want: `{"$jsonSchema": {"bsonType": "object", "properties": {"n": {"bsonType": "int"}, "ssn": {"encrypt": @enc}, "a": {"bsonType": "object", "properties": {"b": {"encrypt": @enc}}}}}}`},
-		{name: "additional", own: `{"bsonType": "object", "additionalProperties": {"encrypt": @enc}}`, existing: `{"$jsonSchema": {"properties": {"n": {"bsonType": "int"}}, "additionalProperties": true}}`,
+		{name: "additional", own: `{"bsonType": "object", "properties": {"n": {}}, "additionalProperties": {"encrypt": @enc}}`, existing: `{"$jsonSchema": {"properties": {"n": {"bsonType": "int"}}, "additionalProperties": true}}`,
 			want: `{"$jsonSchema": {"properties": {"n": {"bsonType": "int"}}, "additionalProperties": {"encrypt": @enc}, "bsonType": "object"}}`},
+		{name: "exception", own: `{"bsonType": "object", "additionalProperties": {"encrypt": @enc}}`, existing: `{"$jsonSchema": {"properties": {"n": {"bsonType": "int"}}}}`, fault: "a rule of its own for n"},
+		{name: "exceptional pattern", own: `{"bsonType": "object", "additionalProperties": {"encrypt": @enc}}`, existing: `{"$jsonSchema": {"patternProperties": {"^n": {}}}}`, fault: "a rule of its own for /^n/"},
 		{name: "no additional", own: `{"bsonType": "object", "additionalProperties": {"encrypt": @enc}}`, existing: `{"$jsonSchema": {"additionalProperties": false}}`, fault: "allows no additional properties"},
 		{name: "closed", own: plainSchema, existing: `{"$jsonSchema": {"properties": {"n": {}}, "additionalProperties": false}}`,
 			want: `{"$jsonSchema": {"properties": {"n": {}, "ssn": {"encrypt": @enc}, "a": {"bsonType": "object", "properties": {"b": {"encrypt": @enc}}}}, "additionalProperties": false, "bsonType": "object"}}`},
@@ -77,7 +79,7 @@ func TestValidatorMerges(t *testing.T) {
 		}
 		merged, err := schema.Validator(second, schema.ValidatorOptions{Existing: existing})
 		if err != nil {
-			if !strings.Contains(err.Error(), "do not agree") && !strings.Contains(err.Error(), "no additional properties") {
+			if !strings.Contains(err.Error(), "do not agree") && !strings.Contains(err.Error(), "no additional properties") && !strings.Contains(err.Error(), "a rule of its own") {
 				t.Fatal(err)
 			}
 			return
@@ -144,6 +146,39 @@ func TestCompare(t *testing.T) {
 	}
 	if _, err := schema.Compare(local, document(t, `{"x": 1}`)); err == nil {
 		t.Error("no error for a remote schema that is none")
+	}
+}
+
+// What the server has a rule of its own for is no additional property there.
+func TestCompareExceptions(t *testing.T) {
+	const rest = `"additionalProperties": {"encrypt": @enc}`
+	for name, tt := range map[string]struct {
+		local, remote string
+		want          []string
+	}{
+		"none":            {rest, rest, nil},
+		"same names":      {`"properties": {"n": {}}, ` + rest, `"properties": {"n": {}}, ` + rest, nil},
+		"name":            {rest, `"properties": {"n": {}}, ` + rest, []string{"n missing"}},
+		"other key":       {rest, `"properties": {"n": {"encrypt": {"algorithm": @det, "bsonType": "string", "keyId": [@B]}}}, ` + rest, []string{"n conflicting-algorithm", "n conflicting-key", "n conflicting-type"}},
+		"same otherwise":  {rest, `"properties": {"n": {"encrypt": @enc}}, ` + rest, nil},
+		"pattern":         {rest, `"patternProperties": {"^n": {}}, ` + rest, []string{"/^n/ missing"}},
+		"both patterns":   {`"patternProperties": {"^n": {}}, ` + rest, `"patternProperties": {"^n": {}}, ` + rest, nil},
+		"under a pattern": {`"patternProperties": {"^n": {"encrypt": @enc}}`, `"properties": {"n": {}}, "patternProperties": {"^n": {"encrypt": @enc}}`, nil}, // the server asks both
+		"below":           {`"properties": {"a": {"bsonType": "object", ` + rest + `}}`, `"properties": {"a": {"bsonType": "object", "properties": {"n": {}}, ` + rest + `}}`, []string{"a.n missing"}},
+		"document": {`"additionalProperties": {"bsonType": "object", "properties": {"x": {"encrypt": @enc}}}`,
+			`"properties": {"n": {"bsonType": "object"}}, "additionalProperties": {"bsonType": "object", "properties": {"x": {"encrypt": @enc}}}`, []string{"n missing"}},
+	} {
+		all, err := schema.Compare(document(t, `{"bsonType": "object", `+tt.local+`}`), document(t, `{"bsonType": "object", `+tt.remote+`}`))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var got []string
+		for _, d := range all {
+			got = append(got, d.Path+" "+string(d.Kind))
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 
