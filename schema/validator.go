@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -101,10 +102,42 @@ func merge(old, own bson.D, at []string) (bson.D, error) {
 			}
 			out = set(out, e.Key, both)
 		default:
-			out = set(out, e.Key, e.Value)
+			both, err := mergeCondition(get(out, e.Key), e, at)
+			if err != nil {
+				return nil, err
+			}
+			out = set(out, e.Key, both)
 		}
 	}
 	return out, nil
+}
+
+// mergeCondition merges what does not lead to fields: own conditions must not take the place of others.
+func mergeCondition(old any, own bson.E, at []string) (any, error) {
+	a, isList := old.(bson.A)
+	b, _ := own.Value.(bson.A)
+	switch {
+	case old == nil || keywords[own.Key].role == annotation || reflect.DeepEqual(old, own.Value):
+		return own.Value, nil
+	case own.Key == "required" && isList:
+		for _, name := range b {
+			if !slices.Contains(a, name) {
+				a = append(slices.Clone(a), name)
+			}
+		}
+		return a, nil
+	}
+	return nil, standing(at).refuse(own.Key, "take it out of the validator or of the schema first, or make them the same",
+		"the existing validator says otherwise here than the schema")
+}
+
+// standing is the place at the end of these steps.
+func standing(at []string) *place {
+	pl := &place{}
+	for i, step := range at {
+		pl = &place{up: pl, step: step, depth: i}
+	}
+	return pl
 }
 
 func mergeNamed(old any, own bson.E, at []string) (bson.D, error) {
@@ -142,11 +175,7 @@ func mergeRest(old, own any, at []string) (any, error) {
 		return merge(old, sub, append(at, "additionalProperties"))
 	case bool:
 		if !old {
-			pl := &place{}
-			for i, step := range at {
-				pl = &place{up: pl, step: step, depth: i}
-			}
-			return nil, pl.refuse("additionalProperties", "take 'additionalProperties: false' out of the validator first, or name the encrypted fields",
+			return nil, standing(at).refuse("additionalProperties", "take 'additionalProperties: false' out of the validator first, or name the encrypted fields",
 				"the existing validator allows no additional properties, the schema has a rule for them")
 		}
 	}
