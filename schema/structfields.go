@@ -3,6 +3,7 @@ package schema
 import (
 	"cmp"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,13 +25,19 @@ type structField struct {
 func (r *structReader) fields(t reflect.Type, at string) []structField {
 	all := r.collect(t, at, 0)
 	byName := map[string][]structField{}
+	var names []string // in their order, which is that of the faults
 	for _, f := range all {
-		if !f.inlineMap {
-			byName[f.name] = append(byName[f.name], f)
+		if f.inlineMap {
+			continue
 		}
+		if byName[f.name] == nil {
+			names = append(names, f.name)
+		}
+		byName[f.name] = append(byName[f.name], f)
 	}
 	hidden := map[string]bool{}
-	for name, same := range byName {
+	for _, name := range names {
+		same := byName[name]
 		slices.SortStableFunc(same, func(a, b structField) int { return cmp.Compare(a.depth, b.depth) })
 		for _, other := range same[1:] {
 			hidden[other.path] = true
@@ -53,6 +60,8 @@ func (r *structReader) collect(t reflect.Type, at string, depth int) []structFie
 		f.path, f.depth = join(at, sf.Name), depth
 		_, has := sf.Tag.Lookup(tagName)
 		switch {
+		case !has && misspelt(sf.Tag):
+			r.add(f.path, "write it as go vet wants it, such as `bson:\"ssn\" fieldcrypt:\"random\"`", "its tag 'fieldcrypt' cannot be read, so the field would not be encrypted")
 		case !stored:
 			if has || tagged(sf.Type) {
 				r.add(f.path, "export it, and give it a name in the tag 'bson'", "the driver does not store it")
@@ -73,6 +82,12 @@ func (r *structReader) collect(t reflect.Type, at string, depth int) []structFie
 	}
 	return all
 }
+
+// fieldcryptTag is the tag as people get it wrong: with a space after the colon, without the colon, in capital letters, behind another tag that is malformed.
+var fieldcryptTag = regexp.MustCompile(`(?i)(?:^|[\s,;])` + tagName + `\s*[:=]?\s*"`)
+
+// misspelt says whether a tag is there that reflection does not see.
+func misspelt(tag reflect.StructTag) bool { return fieldcryptTag.MatchString(string(tag)) }
 
 // inline dissolves a field with the option inline.
 func (r *structReader) inline(f structField) []structField {

@@ -201,7 +201,7 @@ func searchTag(t reflect.Type, seen map[reflect.Type]bool) bool {
 	case reflect.Struct:
 		for i := range t.NumField() {
 			f := t.Field(i)
-			if _, has := f.Tag.Lookup(tagName); has || searchTag(f.Type, seen) {
+			if _, has := f.Tag.Lookup(tagName); has || misspelt(f.Tag) || searchTag(f.Type, seen) {
 				return true
 			}
 		}

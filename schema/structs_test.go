@@ -315,6 +315,26 @@ func TestForMistakes(t *testing.T) {
 	}
 }
 
+// A tag that reflection does not see, so that the field would stay in clear, is an error; what only looks like one is none.
+func TestForMisspeltTags(t *testing.T) {
+	for tag, bad := range map[string]bool{
+		`fieldcrypt:"random"`: false, `bson:"fieldcrypt"`: false, `bson:"fieldcrypt_version" json:"x"`: false, `bson:"x"fieldcrypt:"random"`: false, `json:"fieldcrypt:x"`: false,
+		`fieldcrypt: "random"`: true, `fieldcrypt"random"`: true, `fieldcrypt="random"`: true, `FieldCrypt:"random"`: true, `bson: "ssn" fieldcrypt:"random"`: true,
+		`json:ssn fieldcrypt:"random"`: true, `bson:"ssn", fieldcrypt:"random"`: true, `bson:"ssn";fieldcrypt:"random"`: true,
+	} {
+		field := reflect.StructField{Name: "B", Type: reflect.TypeFor[string](), Tag: reflect.StructTag(tag)}
+		other := reflect.StructField{Name: "A", Type: reflect.TypeFor[string](), Tag: `fieldcrypt:"random"`}
+		_, err := schema.ForType(reflect.StructOf([]reflect.StructField{other, field}), schema.ForOptions{KeyID: structKey})
+		if bad != (err != nil) || bad && !strings.Contains(err.Error(), "field B: its tag 'fieldcrypt' cannot be read") {
+			t.Errorf("%s: %v", tag, err)
+		}
+		elements := reflect.StructField{Name: "B", Type: reflect.SliceOf(reflect.StructOf([]reflect.StructField{field}))}
+		if _, err = schema.ForType(reflect.StructOf([]reflect.StructField{other, elements}), schema.ForOptions{KeyID: structKey}); bad && err == nil {
+			t.Errorf("in an array, %s: %v", tag, err)
+		}
+	}
+}
+
 // All mistakes are told at once.
 func TestForTellsAll(t *testing.T) {
 	type many struct {
