@@ -55,6 +55,16 @@ func (c *canaries) document(plain *schema.Encrypted) bson.D {
 	return doc
 }
 
+// mayBeBinary says whether values of f may be binary data before they are encrypted, and document sends another type.
+func (c *canaries) mayBeBinary(f *schema.Encrypted) bool {
+	return (f.Types == 0 || f.Types.Has(bson.TypeBinary)) && typeOf(f) != bson.TypeBinary
+}
+
+// binary is document with binary data as plaintext.
+func (c *canaries) binary(plain *schema.Encrypted) bson.D {
+	return put(c.document(plain), c.names[plain], bson.Binary{Data: []byte(canaryText)})
+}
+
 // put sets a value at a path; documents on the way are made.
 func put(doc bson.D, names []string, value any) bson.D {
 	i := slices.IndexFunc(doc, func(e bson.E) bool { return e.Key == names[0] })

@@ -143,6 +143,11 @@ func (p *probe) each(ctx context.Context, send write, note string) error {
 			continue
 		}
 		err := send(ctx, p.docs.document(f))
+		why := p.whyNot()
+		if refused(err) && p.docs.mayBeBinary(f) { // a validator that asks for binary data only takes plaintext of that type
+			err = send(ctx, p.docs.binary(f))
+			why = "the server takes binary data that is no ciphertext"
+		}
 		var left *LeftError
 		switch {
 		case errors.As(err, &left), ctx.Err() != nil:
@@ -152,7 +157,7 @@ func (p *probe) each(ctx context.Context, send write, note string) error {
 		case err != nil:
 			p.say(f, Undecided, err.Error())
 		default:
-			p.say(f, NotEnforced, p.whyNot())
+			p.say(f, NotEnforced, why)
 		}
 	}
 	return nil

@@ -47,6 +47,10 @@ func TestProbe(t *testing.T) {
 		{"moderate", mockmongo.Options{Enforce: true}, bson.D{whole, {Key: "validationLevel", Value: "moderate"}}, enforce.ProbeOptions{}, each(enforce.Enforced), "validationLevel is moderate"},
 		{"approximated", mockmongo.Options{Enforce: true}, bson.D{approximate}, enforce.ProbeOptions{Schema: document(t, employees)},
 			"ssn enforced, salary enforced, home.street not-enforced, /^tmp_/ not-enforced", ""},
+		{"approximated, any type", mockmongo.Options{Enforce: true}, bson.D{{Key: "validator", Value: document(t, `{"$jsonSchema": {"bsonType": "object", "properties": {
+			"ssn": {"bsonType": "binData"}, "salary": {"bsonType": "binData"}, "home": {"bsonType": "object", "properties": {"street": {"bsonType": "binData"}}}},
+			"patternProperties": {"^tmp_": {"bsonType": "binData"}}}}`)}}, enforce.ProbeOptions{Schema: document(t, employees)},
+			"ssn enforced, salary enforced, home.street not-enforced, /^tmp_/ enforced", ""},
 		{"other conditions", mockmongo.Options{Enforce: true}, bson.D{{Key: "validator", Value: document(t, strictly)}}, enforce.ProbeOptions{}, each(enforce.Enforced), "without the validator's other conditions"},
 		{"conditions met", mockmongo.Options{Enforce: true}, bson.D{{Key: "validator", Value: document(t, strictly)}}, enforce.ProbeOptions{Document: document(t, `{"name": "x"}`)}, each(enforce.Enforced), ""},
 		{"transaction", mockmongo.Options{Enforce: true, Transactions: true}, bson.D{whole}, enforce.ProbeOptions{Transaction: true}, each(enforce.Enforced), ""},
