@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,13 +112,20 @@ func (s *keysSession) count(ctx context.Context, filter any) (int64, error) {
 	return s.documents.CountDocuments(ctx, filter)
 }
 
-// interruptible gives a context that ends at the first interrupt; the second one ends the program.
+// interruptible gives a context that ends at the first interrupt, or at SIGTERM, by which systems stop what they have started; the second one ends the
+// program. What is to be ignored stays so.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	if signal.Ignored(os.Interrupt) {
+	var wanted []os.Signal
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		if !signal.Ignored(s) {
+			signal.Reset(s) // of exitOnInterrupt
+			wanted = append(wanted, s)
+		}
+	}
+	if len(wanted) == 0 {
 		return context.WithCancel(ctx)
 	}
-	signal.Reset(os.Interrupt) // of exitOnInterrupt
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	ctx, stop := signal.NotifyContext(ctx, wanted...)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }

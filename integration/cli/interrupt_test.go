@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,9 +116,16 @@ func TestInterruptAudit(t *testing.T) {
 	}
 }
 
-// An interrupted encrypt that waits for its input ends, and leaves no file.
+// An interrupted encrypt that waits for its input ends, and leaves no file, whether a person or the system ends it.
 func TestInterruptEncrypt(t *testing.T) {
 	u := newSealer(t)
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		u.interruptedEncrypt(t, signal)
+	}
+}
+
+func (u *user) interruptedEncrypt(t *testing.T, signal os.Signal) {
+	t.Helper()
 	cmd := exec.Command(program, "encrypt", "--schema", "schema.json", "--key-vault", u.keyVault, "--kms-providers", "kms.json", "--out", "out.json")
 	cmd.Dir, cmd.Env = u.dir, u.env
 	stdin, err := cmd.StdinPipe()
@@ -141,10 +149,10 @@ func TestInterruptEncrypt(t *testing.T) {
 			t.Fatal("nothing was begun")
 		}
 	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := cmd.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
 	if code := exitCode(t, cmd.Wait()); code != 130 || begun() != 0 {
-		t.Errorf("exit code %d, %d files", code, begun())
+		t.Errorf("%s: exit code %d, %d files", signal, code, begun())
 	}
 }
