@@ -133,6 +133,9 @@ func isCodiceFiscale(text string) bool {
 		return false
 	}
 	code := strings.ToUpper(text)
+	if len(code) != len(text) { // some letters are shorter in capitals
+		return false
+	}
 	sum := 0
 	for i := range bodyWidth {
 		c := code[i]
