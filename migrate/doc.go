@@ -27,7 +27,8 @@
 //
 // Clients that still write plaintext do so behind its back. Run therefore repeats its pass until one finds nothing to change; only when all
 // writers encrypt is the result final, and Verify is the proof. Plaintext also stays where the database does not delete it at once: in the
-// oplog, in backups, in free pages of the storage engine, in indexes until they are rebuilt.
+// oplog, in backups, in free pages of the storage engine, in indexes until they are rebuilt. The updates themselves hold it, as the old value that they demand:
+// a server that logs or profiles slow operations writes it down, unless it is told to redact them.
 //
 // The collection must be that of a client without automatic encryption. No error, finding or checkpoint holds a value, only ids of documents, paths and
 // type names.

@@ -54,9 +54,10 @@ back. Values that cannot be changed are reported and left as they are.
 It can be interrupted or killed at any time and run again. With --checkpoints
 DB.COLL it goes on where it was, and any number of processes share the work, each
 taking ranges of _id that nobody has (--lease), or with --partition I/N (I from 0
-to N-1) those of its own. --restart forgets the checkpoints. --max-latency makes
-batches smaller while the server needs longer than that for one. --dry-run does
-everything but write.
+to N-1) those of its own. --restart forgets the checkpoints, which stops processes
+that are at work with them; it cannot be with several partitions. --max-latency
+makes batches smaller while the server needs longer than that for one. --dry-run
+does everything but write.
 `
 
 // migrateFlags are the flags of the commands of migrate.
@@ -237,6 +238,9 @@ func (f *migrateFlags) read(cmd *cobra.Command) error {
 		o.Partitions, errs[1] = strconv.Atoi(n)
 		if !ok || errs[0] != nil || errs[1] != nil || o.Partition < 0 || o.Partition >= o.Partitions {
 			return badUsage("the first of three processes is 0/3, the last 2/3", "--partition: expected I/N, with I from 0 to N-1")
+		}
+		if o.Partitions > 1 && o.Restart {
+			return badUsage("take another collection for --checkpoints instead", "--restart: a partition that restarts takes the ranges from the others")
 		}
 		if o.Partitions > 1 && (f.checkpoints == "" || o.DryRun) {
 			return badUsage("through checkpoints processes agree on their ranges", "--partition: it needs --checkpoints, and no --dry-run")
