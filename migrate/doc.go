@@ -12,7 +12,7 @@
 // equality is coarser than identity, the update is a findAndModify whose pre-image is compared byte for byte: decimal128 (1.0 equals 1.00),
 // the doubles 0, -0 and NaN, documents and arrays (numbers in them), regular expressions and code. A concurrent write of such an equal but not
 // identical value is noticed and put back, encrypted. What remains: between those two updates, a millisecond or so, readers see the equal value,
-// and a process killed just then leaves it. Strings are compared bytewise whatever the collection's collation.
+// and a process killed just then leaves it, as does an answer that is lost for good. Strings are compared bytewise whatever the collection's collation.
 //
 // Every new ciphertext is opened again and compared before it is written. Values are never converted: what does not fit the schema's types is
 // reported and left alone, as is what cannot be changed with certainty.
