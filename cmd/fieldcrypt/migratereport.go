@@ -163,6 +163,8 @@ func migrateVerdict(r *migrate.Report) string {
 		return "others still write what has to be changed: let all writers encrypt, then run again"
 	case r.Found > 0:
 		return plural(int(r.Found), "value") + " left as they are"
+	case r.Of > 1:
+		return fmt.Sprintf("nothing is left in partition %d/%d; the others tell of theirs", r.Partition, r.Of)
 	}
 	return "nothing is left"
 }
