@@ -22,21 +22,22 @@ import (
 type checkpoints struct {
 	*mongo.Collection
 	name   string // NAMESPACE JOB
-	schema string // a hash
+	schema string // a hash of it, and of which collection it is
 	token  string // of the division
 	opts   Options
 }
 
 var _ ledger = (*checkpoints)(nil)
 
-func newCheckpoints(o Options, j job) *checkpoints {
+func newCheckpoints(o Options, j job, identity string) *checkpoints {
 	ns := o.Collection.Database().Name() + "." + o.Collection.Name()
-	return &checkpoints{Collection: safely(o.Checkpoints), name: ns + " " + j.String(), schema: hash(o), opts: o}
+	return &checkpoints{Collection: safely(o.Checkpoints), name: ns + " " + j.String(), schema: hash(o, identity), opts: o}
 }
 
-// hash tells schemas apart as far as they say how fields are encrypted.
-func hash(o Options) string {
+// hash tells schemas apart as far as they say how fields are encrypted, and collections of one name.
+func hash(o Options, identity string) string {
 	h := sha256.New()
+	fmt.Fprintln(h, identity, o.Schema.Root().Places()) // the places tell of names, too, that are excepted from a rule
 	for _, f := range o.Schema.Fields() {
 		fmt.Fprintf(h, "%q %s %s %q %s\n", f.Path, f.Algorithm, f.KeyID, f.KeyPointer, f.Types)
 	}
@@ -99,7 +100,7 @@ func (c *checkpoints) read(ctx context.Context) ([]span, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading a checkpoint: %w", err)
 	case d.Schema != c.schema:
-		return nil, fmt.Errorf("the checkpoint %q is of another schema (begun %s): restart to begin anew", c.name, d.Begun.UTC().Format(time.RFC3339))
+		return nil, fmt.Errorf("the checkpoint %q is of another schema, or of a collection that was there before under this name (begun %s): restart to begin anew", c.name, d.Begun.UTC().Format(time.RFC3339))
 	case len(d.Ranges) == 0 || d.Token == "":
 		return nil, fmt.Errorf("the checkpoint %q is damaged: restart to begin anew", c.name)
 	}

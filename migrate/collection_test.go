@@ -42,7 +42,7 @@ func (c *collection) failing(op string) error {
 	return c.fail(op)
 }
 
-func (c *collection) check(context.Context, []string) error { return nil }
+func (c *collection) check(context.Context, []string) (string, error) { return "", nil }
 
 func (c *collection) estimate(context.Context) (int64, error) {
 	c.mu.Lock()

@@ -8,8 +8,9 @@ import (
 
 // documents is what a migration asks of a collection.
 type documents interface {
-	// check refuses what cannot be migrated, such as a view.
-	check(ctx context.Context, fields []string) error
+	// check refuses what cannot be migrated, such as a view. The identity is another one when the collection has been dropped and made anew; "" when the
+	// server does not tell.
+	check(ctx context.Context, fields []string) (identity string, err error)
 	// estimate is about how many documents there are.
 	estimate(ctx context.Context) (int64, error)
 	// bounds cuts the bracket into parts of step documents: the last _id of each part but the last.

@@ -71,7 +71,8 @@ func (x *execution) begin(ctx context.Context) error {
 	for _, f := range x.opts.Schema.Fields() {
 		fields = append(fields, f.Path)
 	}
-	if err := x.docs.check(ctx, fields); err != nil {
+	identity, err := x.docs.check(ctx, fields)
+	if err != nil {
 		return err
 	}
 	total, err := x.docs.estimate(ctx)
@@ -79,7 +80,7 @@ func (x *execution) begin(ctx context.Context) error {
 		return fmt.Errorf("counting documents: %w", err)
 	}
 	x.tally.report.Total = total
-	if err := x.open(ctx, total); err != nil {
+	if err := x.open(ctx, identity, total); err != nil {
 		return err
 	}
 	for n := range x.ranges {
@@ -92,11 +93,11 @@ func (x *execution) begin(ctx context.Context) error {
 
 // open gets the ranges and opens the ledger. What only reads starts at the beginning each time, lest it forget what it found before it was stopped; its
 // partitions agree on ranges all the same.
-func (x *execution) open(ctx context.Context, total int64) (err error) {
+func (x *execution) open(ctx context.Context, identity string, total int64) (err error) {
 	divide := func(ctx context.Context) ([]span, error) { return x.divide(ctx, total) }
 	x.ledger = &memoryLedger{}
 	if x.opts.Checkpoints != nil && !x.opts.DryRun {
-		agreed := newCheckpoints(x.opts, x.job)
+		agreed := newCheckpoints(x.opts, x.job, identity)
 		if jobs[x.job].writes {
 			x.ledger = agreed
 		} else if x.opts.Partitions > 1 {

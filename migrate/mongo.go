@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,31 +38,33 @@ func safely(c *mongo.Collection) *mongo.Collection {
 	return c.Clone(options.Collection().SetReadConcern(readconcern.Majority()).SetWriteConcern(writeconcern.Majority()).SetReadPreference(readpref.Primary()))
 }
 
-func (d *mongoDocuments) check(ctx context.Context, fields []string) error {
+func (d *mongoDocuments) check(ctx context.Context, fields []string) (identity string, err error) {
 	cursor, err := d.Database().ListCollections(ctx, bson.D{{Key: "name", Value: d.Name()}})
 	if err != nil {
-		return fmt.Errorf("asking for the options of the collection (which needs the privilege listCollections): %w", err)
+		return "", fmt.Errorf("asking for the options of the collection (which needs the privilege listCollections): %w", err)
 	}
 	var infos []struct {
 		Name, Type string
 		Options    struct{ Collation bson.Raw }
+		Info       bson.Raw
 	}
 	if err := cursor.All(ctx, &infos); err != nil {
-		return err
+		return "", err
 	}
 	for _, info := range infos {
 		if info.Name != d.Name() {
 			continue
 		}
 		if info.Type != "" && info.Type != "collection" {
-			return fmt.Errorf("%s is a %s, not a collection", d.namespace(), info.Type)
+			return "", fmt.Errorf("%s is a %s, not a collection", d.namespace(), info.Type)
 		}
 		if info.Options.Collation != nil {
 			d.collation = &options.Collation{Locale: "simple"} // that equal strings are the same bytes
 		}
-		return d.checkShardKey(ctx, fields)
+		_, uuid, _ := info.Info.Lookup("uuid").BinaryOK()
+		return hex.EncodeToString(uuid), d.checkShardKey(ctx, fields)
 	}
-	return fmt.Errorf("there is no collection %s", d.namespace())
+	return "", fmt.Errorf("there is no collection %s", d.namespace())
 }
 
 func (d *mongoDocuments) namespace() string { return d.Database().Name() + "." + d.Name() }

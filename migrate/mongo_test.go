@@ -62,3 +62,17 @@ func TestCheckpointsAmongData(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A server need not tell which collection it is.
+func TestNoIdentity(t *testing.T) {
+	docs := newMongoDocuments(serverOf(t, func(cmd bson.Raw) bson.D {
+		if _, err := cmd.LookupErr("listCollections"); err != nil {
+			return nil
+		}
+		found := bson.D{{Key: "name", Value: "c"}, {Key: "type", Value: "collection"}, {Key: "options", Value: bson.D{}}}
+		return bson.D{{Key: "ok", Value: 1}, {Key: "cursor", Value: bson.D{{Key: "id", Value: int64(0)}, {Key: "ns", Value: "db.$cmd.listCollections"}, {Key: "firstBatch", Value: bson.A{found}}}}}
+	}))
+	if identity, err := docs.check(t.Context(), nil); identity != "" || err != nil {
+		t.Error(identity, err)
+	}
+}

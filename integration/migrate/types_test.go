@@ -3,6 +3,7 @@ package migrate
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -161,5 +162,29 @@ func TestRestartMeanwhile(t *testing.T) {
 	report, err := w.migration(t, c, migrate.Options{Checkpoints: checkpoints}).Run(t.Context())
 	if err != nil || !report.OK() || report.Documents != 21 {
 		t.Errorf("the third: %+v %v", report, err)
+	}
+}
+
+// Checkpoints of a collection that was dropped do not count for another one of the same name.
+func TestCollectionMadeAnew(t *testing.T) {
+	w := newWorld(t)
+	c, checkpoints := w.db.Collection("c"), w.db.Collection("checkpoints")
+	run := func() error {
+		report, err := w.migration(t, c, migrate.Options{Checkpoints: checkpoints}).Run(t.Context())
+		if err == nil && !report.OK() {
+			t.Errorf("%+v", report)
+		}
+		return err
+	}
+	insert(t, c, bson.D{{Key: "_id", Value: 1}, {Key: "ssn", Value: "a"}})
+	if err := errors.Join(run(), run()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Drop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	insert(t, c, bson.D{{Key: "_id", Value: 1}, {Key: "ssn", Value: "a"}})
+	if err := run(); err == nil {
+		t.Error("goes on")
 	}
 }
