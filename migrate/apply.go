@@ -100,6 +100,10 @@ func idKey(id bson.RawValue) string { return string(byte(id.Type)) + string(id.V
 
 func (a *applier) pretend(todo []planned) {
 	for _, p := range todo {
+		if p.size() > maxStatement {
+			a.refuse(p, tooLarge)
+			continue
+		}
 		a.tally.changed++
 		a.tally.growth += p.growth()
 	}

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -134,9 +135,11 @@ func TestTooLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := m.Run(t.Context())
-	if err != nil || report.OK() || report.Changed != 2 || report.Found != 2 || report.Findings[0].State != Refused || report.Findings[0].Code != 10334 {
-		t.Fatalf("%+v %v", report, err)
+	for _, do := range []func(context.Context) (*Report, error){m.Plan, m.Run} {
+		report, err := do(t.Context())
+		if err != nil || report.OK() || report.Changed != 2 || report.Found != 2 || report.Findings[0].State != Refused || report.Findings[0].Code != 10334 {
+			t.Fatalf("%+v %v", report, err)
+		}
 	}
 }
 
