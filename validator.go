@@ -44,8 +44,15 @@ func validatorSchema(ns string, doc bson.Raw, compiled *schema.Cache) (*schema.S
 	if err != nil || validator == nil {
 		return nil, err
 	}
-	if err := refuseNested(ns, validator, 0); err != nil {
+	if buried, err := schema.Buried(validator); err != nil {
 		return nil, err
+	} else if buried {
+		return nil, &analyze.RefusedError{
+			Rule:     "nested-schema",
+			Operator: "$jsonSchema",
+			Message:  "the validator of " + ns + " has an encryption schema below another operator",
+			Hint:     "move $jsonSchema to the top of the validator, or give the schema in the schema map",
+		}
 	}
 	raw, err := document(validator, "$jsonSchema")
 	if err != nil || raw == nil {
@@ -75,37 +82,4 @@ func document(doc bson.Raw, name string) (bson.Raw, error) {
 		found = it.Element.Value
 	}
 	return found, it.Err
-}
-
-// refuseNested refuses an encryption schema that stands below an operator such as $and. Drivers look for $jsonSchema at the top
-// of the validator only, so the collection would look as if it encrypted nothing.
-func refuseNested(ns string, filter bson.Raw, depth int) error {
-	if depth == bsonraw.MaxDepth {
-		return bsonraw.ErrTooDeep
-	}
-	it := bsonraw.Iterate(filter)
-	for it.Next() {
-		e := it.Element
-		if !e.IsContainer() {
-			continue
-		}
-		if string(e.Key) == "$jsonSchema" {
-			if depth == 0 {
-				continue
-			}
-			if s, err := schema.Parse(e.Value, schema.Remote); err != nil || s.Encrypts() {
-				return &analyze.RefusedError{
-					Rule:     "nested-schema",
-					Operator: "$jsonSchema",
-					Message:  "the validator of " + ns + " has an encryption schema below another operator",
-					Hint:     "move $jsonSchema to the top of the validator, or give the schema in the schema map",
-				}
-			}
-			continue
-		}
-		if err := refuseNested(ns, e.Value, depth+1); err != nil {
-			return err
-		}
-	}
-	return it.Err
 }

@@ -8,6 +8,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/fieldcrypt/fieldcrypt/schema"
 )
 
 // Collection is what a server says about how it validates a collection.
@@ -27,6 +29,15 @@ func (c *Collection) Schema() bson.Raw {
 	}
 	doc, _ := c.Validator.Lookup("$jsonSchema").DocumentOK()
 	return doc
+}
+
+// buried says whether the validator has an encryption schema where clients do not look for it.
+func (c *Collection) buried() bool {
+	if c.Validator == nil {
+		return false
+	}
+	found, err := schema.Buried(c.Validator)
+	return found || err != nil
 }
 
 // Strict says whether every document that does not fit the validator is refused.

@@ -21,6 +21,9 @@ const (
 	Unreadable   schema.DifferenceKind = "unreadable"    // the collection's own schema is none, or it is a view
 )
 
+// buried is what is said of a schema that clients do not find.
+const buried = "its validator has an encryption schema below another operator, where drivers do not look: move $jsonSchema to the top"
+
 // Finding is one thing in which a collection and the schema map do not agree.
 type Finding struct {
 	Namespace string
@@ -86,6 +89,9 @@ func (r *Report) compare(ns string, local bson.Raw, c *Collection) error {
 	case c.Type != "collection" && mine.Encrypts():
 		r.add(ns, Unreadable, "it is a %s, which cannot have an encryption schema", c.Type)
 		return nil
+	case c.buried():
+		r.add(ns, Unreadable, "%s", buried)
+		return nil
 	case c.Schema() == nil && !mine.Encrypts():
 		return nil
 	case c.Schema() == nil:
@@ -111,7 +117,11 @@ func (r *Report) compare(ns string, local bson.Raw, c *Collection) error {
 
 func (r *Report) unlisted(c *Collection) {
 	r.Collections++
-	if c.Schema() == nil {
+	switch {
+	case c.buried():
+		r.add(c.Namespace, Unreadable, "%s", buried)
+		return
+	case c.Schema() == nil:
 		return
 	}
 	s, err := schema.Parse(c.Schema(), schema.Remote)
