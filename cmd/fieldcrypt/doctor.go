@@ -26,6 +26,7 @@ const doctorExitCodes = `Exit codes:
 type doctorFlags struct {
 	keysFlags
 	schemaMap string
+	probe     bool
 }
 
 func newDoctor() *cobra.Command {
@@ -35,19 +36,24 @@ func newDoctor() *cobra.Command {
 		Short: "Check everything that encryption needs, and say what to do",
 		Long: `doctor goes through what client-side field level encryption needs, in the order
 in which it is needed, and says of each failure what to do about it. It writes
-nothing.
+nothing, but with --probe.
 
   connection   the server answers
   tls          the connection is encrypted, and certificates are checked
-  server       what it is, and whether it knows enough
+  server       what it is: MongoDB, Amazon DocumentDB, Azure DocumentDB or Cosmos
+               DB, FerretDB, mongo-java-server; whether it knows enough, and
+               which abilities it has that some servers lack
   clock        this machine's clock agrees with the server's: KMSs refuse
                requests whose time is wrong
   key vault    it can be read, and its index keeps names unique (--key-vault)
   kms          of each KMS in use one data key can be unwrapped (--kms-providers)
   schema       data keys are there; collections and their validators agree with
                the schemas (--schema-map)
-  enforcement  the server refuses plaintext
-  mongocryptd  whether one is there for drivers of other languages
+  enforcement  the server has been told to refuse plaintext; with --probe, it is
+               tried as "fieldcrypt schema probe" does: in a scratch collection,
+               which is dropped
+  analysis     whether mongocryptd or crypt_shared is there for drivers of other
+               languages, and whose it is
 
 A check that is not asked for is skipped. "fieldcrypt keys check" looks at every
 data key, "fieldcrypt audit" at the data.
@@ -63,13 +69,14 @@ FIELDCRYPT_URI.
 ` + doctorExitCodes,
 		Example: `  export FIELDCRYPT_URI='mongodb://app:…@db.example.org/?tls=true'
   fieldcrypt doctor
-  fieldcrypt doctor --key-vault encryption.__keyVault --kms-providers kms.yaml --schema-map schemas.json`,
+  fieldcrypt doctor --key-vault encryption.__keyVault --kms-providers kms.yaml --schema-map schemas.json --probe`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.doctor(cmd) },
 	}
 	f.register(cmd)
 	cmd.Flags().Lookup("quiet").Usage = "show failed checks only"
 	f.registerKMS(cmd)
+	cmd.Flags().BoolVar(&f.probe, "probe", false, "write plaintext to scratch collections, to see it refused")
 	cmd.Flags().StringVar(&f.schemaMap, "schema-map", "", "`FILE` of schemas by DB.COLL, in Extended JSON")
 	_ = cmd.MarkFlagFilename("schema-map", "json")
 	return cmd
@@ -113,7 +120,7 @@ var checks = []struct {
 	{"kms", (*patient).kms},
 	{"schema", (*patient).schema},
 	{"enforcement", (*patient).enforcement},
-	{"mongocryptd", (*patient).mongocryptd},
+	{"analysis", (*patient).analysis},
 }
 
 func (f *doctorFlags) doctor(cmd *cobra.Command) error {
@@ -124,6 +131,9 @@ func (f *doctorFlags) doctor(cmd *cobra.Command) error {
 	}
 	p := &patient{flags: f}
 	var err error
+	if f.probe && f.schemaMap == "" {
+		return badUsage("", "--probe needs --schema-map")
+	}
 	if f.schemaMap != "" {
 		if p.schemas, err = readSchemaMap(f.schemaMap, schema.Local); err != nil {
 			return err
@@ -172,11 +182,11 @@ func (s *screen) diagnosis(d diagnosis) error {
 		return nil
 	}
 	var b bytes.Buffer
-	name := d.check
+	detail := d.detail
 	if d.about != "" {
-		name += " " + printable(d.about)
+		detail = printable(d.about) + ": " + detail
 	}
-	fmt.Fprintf(&b, "%-7s  %-11s  %s\n", d.status, name, escaped(d.detail))
+	fmt.Fprintf(&b, "%-7s  %-11s  %s\n", d.status, d.check, escaped(detail))
 	if d.advice != "" {
 		fmt.Fprintf(&b, "%-7s  %-11s  -> %s\n", "", "", escaped(d.advice))
 	}
@@ -186,6 +196,14 @@ func (s *screen) diagnosis(d diagnosis) error {
 // one is the result of a check with one.
 func one(status status, advice, format string, args ...any) []diagnosis {
 	return []diagnosis{{status: status, advice: advice, detail: fmt.Sprintf(format, args...)}}
+}
+
+// about says of which of several each result is.
+func about(what string, all []diagnosis) []diagnosis {
+	for i := range all {
+		all[i].about = what
+	}
+	return all
 }
 
 // unable is a check that failed for an error.

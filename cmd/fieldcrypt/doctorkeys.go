@@ -63,10 +63,20 @@ func (p *patient) kms(ctx context.Context) []diagnosis {
 		return one(skipped, "name them with --kms-providers, and the key vault with --key-vault", "no KMS providers are named")
 	}
 	var all []diagnosis
+	configured := bson.A{}
 	for _, provider := range slices.Sorted(maps.Keys(p.providers.config)) {
-		d := p.unwrap(ctx, provider)[0]
-		d.about = provider
-		all = append(all, d)
+		all = append(all, about(provider, p.unwrap(ctx, provider))...)
+		configured = append(configured, provider)
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	other, err := p.firstKey(ctx, bson.D{{Key: "masterKey.provider", Value: bson.D{{Key: "$nin", Value: configured}}}})
+	switch {
+	case err != nil:
+		all = append(all, unable("looking for data keys of other providers", err, "may the user read the key vault?")...)
+	case other != nil:
+		all = append(all, about(other.Provider(), one(noted, "add it to the file of --kms-providers, if values under its keys are to be read from here",
+			"data keys such as %s are under it, but the providers file does not name it", other.ID))...)
 	}
 	return all
 }
@@ -77,7 +87,7 @@ func (p *patient) unwrap(ctx context.Context, provider string) []diagnosis {
 	key, err := p.firstKey(ctx, bson.D{{Key: "masterKey.provider", Value: provider}})
 	switch {
 	case err != nil:
-		return unable("looking for a data key", err, "")
+		return unable("looking for a data key", err, "may the user read the key vault?")
 	case key == nil:
 		return one(noted, "fieldcrypt keys create --provider "+provider, "no data key is under it, so nothing was unwrapped")
 	}

@@ -3,16 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/fieldcrypt/fieldcrypt/keyvault"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 	"github.com/fieldcrypt/fieldcrypt/schema"
+	"github.com/fieldcrypt/fieldcrypt/schema/enforce"
 )
 
 // schema compares the schema map with the key vault and the collections.
@@ -20,22 +18,34 @@ func (p *patient) schema(ctx context.Context) []diagnosis {
 	if p.schemas == nil {
 		return one(skipped, "name it with --schema-map", "no schema map is named")
 	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	drift, err := enforce.Drift(ctx, p.client, p.schemas.docs)
+	if err != nil {
+		return unable("comparing the schemas", err, "may the user list the collections?")
+	}
+	found := map[string][]enforce.Finding{}
+	for _, f := range drift.Findings {
+		found[f.Namespace] = append(found[f.Namespace], f)
+	}
 	var all []diagnosis
 	for _, ns := range slices.Sorted(maps.Keys(p.schemas.by)) {
-		found := p.missingKeys(ctx, p.schemas.by[ns])
-		if found == nil {
-			found = p.drift(ctx, ns)
+		d := p.missingKeys(ctx, p.schemas.by[ns])
+		if d == nil {
+			d = drifted(p.schemas.by[ns], found[ns])
 		}
-		found[0].about = ns
-		all = append(all, found...)
+		all = append(all, about(ns, d)...)
+		delete(found, ns)
+	}
+	for _, ns := range slices.Sorted(maps.Keys(found)) {
+		all = append(all, about(ns, one(noted, "add it to the schema map, so that nobody has to believe the server",
+			"%s", found[ns][0].Message))...)
 	}
 	return all
 }
 
 // missingKeys finds data keys that the schema names and the vault does not have; nil when there are none.
 func (p *patient) missingKeys(ctx context.Context, s *schema.Schema) []diagnosis {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
 	wanted := map[payload.KeyID]string{}
 	for _, f := range s.Fields() {
 		if f.KeyPointer == "" {
@@ -47,101 +57,54 @@ func (p *patient) missingKeys(ctx context.Context, s *schema.Schema) []diagnosis
 	}
 	keys, err := p.vault.Fetch(ctx, slices.Collect(maps.Keys(wanted)), nil)
 	if unreadable := (*keyvault.UnreadableError)(nil); err != nil && !errors.As(err, &unreadable) {
-		return unable("looking for its data keys", err, "")
+		return unable("looking for its data keys", err, "may the user read the key vault?")
 	}
 	for _, key := range keys {
 		delete(wanted, key.ID)
 	}
-	for id, path := range wanted {
-		return one(failed, "create the key and put its id into the schema, or restore it", "data key %s of field %s is not in the key vault", id, printable(path))
+	for _, f := range s.Fields() {
+		if _, missing := wanted[f.KeyID]; missing && f.KeyPointer == "" {
+			return one(failed, "create the key and put its id into the schema, or restore it", "data key %s of field %s is not in the key vault", f.KeyID, printable(f.Path))
+		}
 	}
 	return nil
 }
 
-// collectionOptions is what listCollections says; exists is false when there is no such collection.
-func (p *patient) collectionOptions(ctx context.Context, ns string) (options bson.Raw, exists bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	db, coll, _ := strings.Cut(ns, ".")
-	cursor, err := p.client.Database(db).ListCollections(ctx, bson.D{{Key: "name", Value: coll}})
-	if err != nil {
-		return nil, false, err
-	}
-	var infos []bson.Raw
-	if err := cursor.All(ctx, &infos); err != nil || len(infos) == 0 {
-		return nil, false, err
-	}
-	options, _ = infos[0].Lookup("options").DocumentOK()
-	return options, true, nil
-}
-
-// drift compares a schema with the collection's validator.
-func (p *patient) drift(ctx context.Context, ns string) []diagnosis {
-	options, exists, err := p.collectionOptions(ctx, ns)
-	if err != nil {
-		return unable("reading the collection's options", err, "may the user list collections?")
-	}
-	if !exists {
-		return one(noted, "", "the collection does not exist yet")
-	}
-	return compare(p.schemas.by[ns], options)
-}
-
-// compare compares a schema with the validator in a collection's options.
-func compare(own *schema.Schema, options bson.Raw) []diagnosis {
-	raw, ok := options.Lookup("validator", "$jsonSchema").DocumentOK()
-	if !ok {
-		return one(passed, "", "%s; the collection has no $jsonSchema validator of its own to differ", fieldCount(own))
-	}
-	remote, err := schema.Parse(raw, schema.Remote)
-	if err != nil {
-		return one(failed, "mend the validator: clients without a schema map refuse the collection", "the validator's schema is unusable: %v", err)
-	}
-	switch here, there := own.Root(), remote.Root(); {
-	case schema.Alike(here, there):
-		return one(passed, "", "%s, as in the collection's validator", fieldCount(own))
-	case here.Covers(there):
-		return one(noted, "set the validator to the schema", "the collection's validator encrypts less than the schema")
-	}
-	return one(failed, "make schema map and validator the same: clients with the one and the other write differently", "the collection's validator and the schema differ")
-}
-
-func fieldCount(s *schema.Schema) string { return plural(len(s.Fields()), "encrypted field") }
-
-// enforcement says whether the server refuses plaintext, by what it says of the collections; nothing is written.
-func (p *patient) enforcement(ctx context.Context) []diagnosis {
-	if p.schemas == nil {
-		return one(skipped, "name a schema map with --schema-map", "no schema map is named")
-	}
-	var all []diagnosis
-	for _, ns := range slices.Sorted(maps.Keys(p.schemas.by)) {
-		options, exists, err := p.collectionOptions(ctx, ns)
-		var d []diagnosis
-		switch {
-		case err != nil:
-			d = unable("reading the collection's options", err, "")
-		case !exists:
-			d = one(skipped, "", "the collection does not exist yet")
+// drifted says what is the matter between a schema and its collection: the worst of it.
+func drifted(own *schema.Schema, found []enforce.Finding) []diagnosis {
+	const show = `"fieldcrypt schema diff" shows each difference; `
+	here := plural(len(own.Fields()), "encrypted field")
+	var less, other []string
+	for _, f := range found {
+		switch f.Kind {
+		case enforce.NoCollection:
+			return one(noted, "it is made by the first insert, without a validator; fieldcrypt schema apply --create makes it with one", "the collection does not exist yet")
+		case enforce.Unreadable:
+			return one(failed, "mend the validator: clients without a schema map refuse the collection, or write plaintext", "%s", f.Message)
+		case enforce.NoValidator:
+			return one(passed, "", "%s; the collection has no $jsonSchema of its own to differ", here)
+		case enforce.Lax: // said by enforcement
+		case schema.Missing, schema.Weaker:
+			less = append(less, printable(f.Path))
 		default:
-			d = enforced(options)
+			other = append(other, printable(f.Path)+" ("+string(f.Kind)+")")
 		}
-		d[0].about = ns
-		all = append(all, d...)
 	}
-	return all
+	switch {
+	case len(other) > 0:
+		return one(failed, show+"clients with the schema map and clients without it write differently: make both the same",
+			"schema map and validator do not agree on %s", shortList(other))
+	case len(less) > 0:
+		return one(noted, show+`"fieldcrypt schema apply" sets the validator to the schema`, "the validator encrypts less than the schema: %s", shortList(less))
+	}
+	return one(passed, "", "%s, as in the collection's validator", here)
 }
 
-func enforced(options bson.Raw) []diagnosis {
-	const advice = "a client without encryption can store plaintext: give the collection a validator with the schema, with level strict and action error"
-	raw, _ := options.Lookup("validator", "$jsonSchema").DocumentOK()
-	remote, err := schema.Parse(raw, schema.Remote)
-	if raw == nil || err != nil || !remote.Encrypts() {
-		return one(noted, advice, "the server does not know which fields are encrypted")
+// shortList names a few of many.
+func shortList(names []string) string {
+	const most = 5
+	if more := len(names) - most; more > 0 {
+		return strings.Join(names[:most], ", ") + ", and " + plural(more, "other")
 	}
-	for option, wanted := range map[string]string{"validationLevel": "strict", "validationAction": "error"} {
-		if is, set := options.Lookup(option).StringValueOK(); set && is != wanted {
-			return one(noted, advice, "%s", fmt.Sprintf("the validator has %s %s", option, printable(is)))
-		}
-	}
-	return one(passed, "", "the validator refuses plaintext, if this server knows the keyword encrypt")
+	return strings.Join(names, ", ")
 }

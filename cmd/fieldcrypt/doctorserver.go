@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
-	"os/exec"
 	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
@@ -28,13 +29,21 @@ func (p *patient) connection(ctx context.Context) []diagnosis {
 	if err := p.client.Ping(ctx, nil); err != nil { // the first answer may take long: it is not one to compare clocks with
 		return unable("connecting to "+p.hosts(), err, "is the server running, is its address right, and may it be reached from here?")
 	}
-	p.hello.asked = time.Now()
-	err := p.client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&p.hello)
-	p.hello.told = time.Now()
+	err := p.greet(ctx, "hello")
+	if refused := (mongo.CommandError{}); errors.As(err, &refused) {
+		err = p.greet(ctx, "isMaster") // what servers before hello know
+	}
 	if err != nil {
 		return unable("asking "+p.hosts()+" for a greeting", err, "is it a server of MongoDB's protocol?")
 	}
 	return one(passed, "", "%s answers", p.hosts())
+}
+
+func (p *patient) greet(ctx context.Context, words string) error {
+	p.hello = hello{asked: time.Now()}
+	err := p.client.Database("admin").RunCommand(ctx, bson.D{{Key: words, Value: 1}}).Decode(&p.hello)
+	p.hello.told = time.Now()
+	return err
 }
 
 func (p *patient) tls(context.Context) []diagnosis {
@@ -65,41 +74,6 @@ func loopback(hosts string) bool {
 	return true
 }
 
-// kind says what the server is.
-func (p *patient) kind(ctx context.Context) []diagnosis {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	const oldest = 8 // wire version of MongoDB 4.2, the first with client-side field level encryption
-	var info struct {
-		Version  string
-		Modules  []string
-		FerretDB bson.Raw `bson:"ferretdb"`
-		Ferret   string   `bson:"ferretdbVersion"`
-	}
-	if err := p.client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Decode(&info); err != nil {
-		return one(noted, "", "the server does not say what it is")
-	}
-	what := "MongoDB, or something like it"
-	switch {
-	case info.FerretDB != nil || info.Ferret != "":
-		what = "FerretDB"
-	case strings.Contains(strings.Join(info.Modules, " "), "enterprise"):
-		what = "MongoDB Enterprise"
-	}
-	topology := "standalone"
-	switch {
-	case p.hello.Msg == "isdbgrid":
-		topology = "sharded cluster"
-	case p.hello.SetName != "":
-		topology = "replica set"
-	}
-	text := fmt.Sprintf("%s, version %s, wire version %d, %s", what, printable(info.Version), p.hello.MaxWireVersion, topology)
-	if p.hello.MaxWireVersion < oldest {
-		return one(failed, "update the server: drivers refuse automatic encryption with it", "%s, expected wire version %d at least", text, oldest)
-	}
-	return one(passed, "", "%s", text)
-}
-
 // clock compares the clocks. The server's answer was made between question and receipt.
 func (p *patient) clock(context.Context) []diagnosis {
 	const much, little = 60 * time.Second, 5 * time.Second // AWS tolerates 5 minutes, tokens of other KMSs less
@@ -122,12 +96,4 @@ func (p *patient) clock(context.Context) []diagnosis {
 		return one(noted, advice, "%s", text)
 	}
 	return one(passed, "", "%s", text)
-}
-
-// mongocryptd looks for the analyser that drivers of other languages start.
-func (p *patient) mongocryptd(context.Context) []diagnosis {
-	if found, err := exec.LookPath("mongocryptd"); err == nil {
-		return one(passed, "", "found at %s", found)
-	}
-	return one(noted, "", "none on this machine: Go programs with fieldcrypt need none, automatic encryption in other languages does")
 }

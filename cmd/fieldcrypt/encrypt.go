@@ -76,15 +76,10 @@ func schemaDocument(schemaFile, mapFile, ns string) (bson.Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, known := all.of(ns); !known {
+	if all.docs[ns] == nil {
 		return nil, badInput("reading schema map "+mapFile, "", "there is no schema of %s", printable(ns))
 	}
-	doc, err := readOne("reading schema map "+mapFile, mapFile)
-	if err != nil {
-		return nil, err
-	}
-	found, _ := doc.Lookup(ns).DocumentOK() // readSchemaMap has seen it; a name with dots is looked up as one name
-	return found, nil
+	return all.docs[ns], nil
 }
 
 // encrypting encrypts documents as if they were inserted.

@@ -17,6 +17,7 @@ type schemas struct {
 	file string
 	one  *schema.Schema            // of every collection; nil with a map
 	by   map[string]*schema.Schema // by "db.coll"; nil with one
+	docs map[string]bson.Raw       // what by was made of
 }
 
 // of gives the schema of a namespace; known is false when the map has none.
@@ -53,7 +54,7 @@ func readSchemaMap(file string, origin schema.Origin) (*schemas, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &schemas{file: file, by: map[string]*schema.Schema{}}
+	s := &schemas{file: file, by: map[string]*schema.Schema{}, docs: map[string]bson.Raw{}}
 	it := bsonraw.Iterate(doc)
 	for it.Next() {
 		ns := string(it.Element.Key)
@@ -67,6 +68,7 @@ func readSchemaMap(file string, origin schema.Origin) (*schemas, error) {
 		if s.by[ns], err = schema.Parse(it.Element.Value, origin); err != nil {
 			return nil, badSchema(doing, ns, err)
 		}
+		s.docs[ns] = it.Element.Value
 	}
 	return s, nil
 }

@@ -42,11 +42,15 @@ func TestDoctor(t *testing.T) {
 	args := []string{"--key-vault", u.keyVault, "--kms-providers", "kms.json", "--schema-map", "schemas.json"}
 	code, got, said := u.doctor(t, args...)
 	want := map[string]string{
-		"connection": "ok", "tls": "ok", "server": "ok", "clock": "ok", "key vault": "ok", "kms local": "ok", "kms local:two": "note", "kms vault": "ok",
-		"schema d.c": "note", "enforcement d.c": "skipped", "mongocryptd": got["mongocryptd"],
+		"connection": "ok", "tls": "ok", "server": "ok", "server abilities": "ok", "clock": "ok", "key vault": "ok", "kms local": "ok", "kms local:two": "note", "kms vault": "ok",
+		"schema d.c": "note", "enforcement d.c": "skipped", "analysis mongocryptd": got["analysis mongocryptd"], "analysis running": got["analysis running"], "analysis crypt_shared": got["analysis crypt_shared"],
 	}
 	if diff := cmp.Diff(want, got); diff != "" || code != 0 {
 		t.Errorf("%d %s\n%s", code, diff, said)
+	}
+
+	if !strings.Contains(said, "FerretDB 1, version") || !strings.Contains(said, "it does not know transactions") {
+		t.Errorf("of the server: %s", said)
 	}
 
 	u.kms.Forbid("transit", "fields")
@@ -55,6 +59,11 @@ func TestDoctor(t *testing.T) {
 	want["kms vault"], want["schema d.c"], want["kms local"] = "failed", "failed", "note"
 	if diff := cmp.Diff(want, got); diff != "" || code != 3 {
 		t.Errorf("%d %s\n%s", code, diff, said)
+	}
+	u.write(t, "fewer.json", `{"vault": {"endpoint": "`+u.kms.URL()+`", "token": {"$env": "VAULT_CANARY"}, "tls": {"ca": "ca.pem"}}}`)
+	u.ok(t, "create", "--provider", "local", "--quiet")
+	if code, got, said := u.doctor(t, "--key-vault", u.keyVault, "--kms-providers", "fewer.json"); code != 3 || got["kms local"] != "note" || !strings.Contains(said, "the providers file does not name it") {
+		t.Errorf("%d %s", code, said)
 	}
 	for _, words := range []string{"the KMS refuses these credentials", "data key " + key + " of field ssn is not in the key vault", "2 checks failed"} {
 		if !strings.Contains(said, words) {

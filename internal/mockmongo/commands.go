@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -15,6 +16,7 @@ func (s *Server) hello() bson.D {
 		{Key: "maxBsonObjectSize", Value: int32(16 << 20)}, {Key: "maxMessageSizeBytes", Value: int32(48_000_000)},
 		{Key: "maxWriteBatchSize", Value: int32(100_000)}, {Key: "minWireVersion", Value: int32(0)}, {Key: "maxWireVersion", Value: int32(21)},
 		{Key: "logicalSessionTimeoutMinutes", Value: int32(30)},
+		{Key: "localTime", Value: time.Now()},
 	}
 	if s.opts.Transactions {
 		doc = append(doc, bson.E{Key: "setName", Value: "rs0"}, bson.E{Key: "hosts", Value: bson.A{s.listener.Addr().String()}}, bson.E{Key: "me", Value: s.listener.Addr().String()})
@@ -41,6 +43,11 @@ func (s *Server) answer(cmd bson.Raw) bson.D {
 	ns := db + "." + name
 	switch first.Key() {
 	case "hello", "isMaster", "ismaster":
+		if s.opts.Greeting != nil {
+			if reply := s.opts.Greeting(cmd); reply != nil {
+				return reply
+			}
+		}
 		return s.hello()
 	case "endSessions", "ping":
 		return ok()

@@ -19,6 +19,8 @@ type Options struct {
 	KeepAborted  bool // but keeps what was written in one
 	// Intercept answers commands in place of the server; nil where it does not.
 	Intercept func(cmd bson.Raw) bson.D
+	// Greeting does so for hello and isMaster, which Intercept does not see.
+	Greeting func(cmd bson.Raw) bson.D
 }
 
 // Server is a running server.
