@@ -133,7 +133,9 @@ func (s *scanner) prove(ctx context.Context, f *Field, content []byte) (Problem,
 	case s.keys.lacks(err):
 		return "", nil // told as UnknownKey
 	}
-	s.keys.note(err)
+	if s.result.unproven == nil {
+		s.result.unproven = err
+	}
 	return CannotDecrypt, nil
 }
 

@@ -110,6 +110,9 @@ func inDatabase(ctx context.Context, db *mongo.Database, wanted map[string]bool,
 	return found, nil
 }
 
+// errBuried is about a schema that a server enforces and clients do not find.
+var errBuried = errors.New("it is below another operator, such as $and, where clients do not look for it")
+
 // newTarget finds the schema of a collection: in the map, else in what listCollections says of it.
 func newTarget(db, name string, info bson.Raw, opts Options) target {
 	t := target{db: db, name: name, result: &Collection{Namespace: db + "." + name, Source: FromNowhere}}
@@ -120,7 +123,15 @@ func newTarget(db, name string, info bson.Raw, opts Options) target {
 		t.schema, t.result.Source = found, FromMap
 		return t
 	}
-	raw, ok := options.Lookup("validator", "$jsonSchema").DocumentOK()
+	validator, ok := options.Lookup("validator").DocumentOK()
+	if !ok {
+		return t
+	}
+	if buried, err := schema.Buried(validator); buried || err != nil {
+		t.result.Schema = cmp.Or(err, errBuried)
+		return t
+	}
+	raw, ok := validator.Lookup("$jsonSchema").DocumentOK()
 	if !ok {
 		return t
 	}

@@ -14,14 +14,16 @@ import (
 // Document is the report for programs, to be written as Extended JSON:
 //
 //	{"server", "serverVersion", "version": S, "started", "ended": DATE, "complete": BOOL, "sample": N, "counts": {PROBLEM: N, …},
-//	 "collections": [{"namespace": S, "schema": "schema map" | "validator" | "none", "documents", "total": N, "complete": BOOL, …,
+//	 "collections": [{"namespace": S, "schema": "schema map" | "validator" | "none", "documents", "total": N, "complete": BOOL,
+//	   "missing", "queryable", "drawnByClient": true, "unreadable", "untold": N, "schemaError", "error": S (each only when there is something to say),
 //	   "fields": [{"path": S, "wants": {"algorithm": S, "keyId" | "keyName", "types": [S, …]}, "documents", "values", "clean", "encrypted",
 //	     "plaintext", "empty", "proven": N, "keys": [{"keyId": UUID, "values": N}, …], "otherKeys": N, "algorithms", "types", "plainTypes": {S: N, …},
 //	     "problems": [{"problem": S, "values": N, "documents": [ID | {"withheld": S}, …]}, …]}, …],
 //	   "others": [a field without "wants", …],
 //	   "suspects": [{"path": S, "values": N, "byName": BOOL, "detector": S, "hits": N, "accepted": BOOL, "documents": […]}, …]}, …],
 //	 "keys": {"vault": S, "looked": BOOL, "inVault", "used", "unused", "unknown": N, "listed", "unusedKeys": [{"keyId", "keyAltNames", "provider",
-//	   "values"}, …], "unknownKeys": [{"keyId", "values"}, …], "missing": [{"keyId", "namespace", "path"}, …]}}
+//	   "values"}, …], "unknownKeys": [{"keyId", "values"}, …], "missing": [{"keyId", "namespace", "path"}, …],
+//	   "unproven", "error": S (only when there is something to say)}}
 func (r *Report) Document() bson.D {
 	collections := list(r.Collections, (*Collection).document)
 	return bson.D{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -13,11 +14,12 @@ import (
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
-// keyring remembers of each data key that a ciphertext names whether the key vault has it, and how many there are.
+// keyring remembers of each data key that a ciphertext names whether the key vault has it, and how many there are. All collections share it.
 type keyring struct {
-	store    keyvault.Store // nil: nobody knows
-	used     map[payload.KeyID]*use
-	unproven error // why the first value could not be decrypted
+	store keyvault.Store // nil: nobody knows
+
+	mu   sync.Mutex
+	used map[payload.KeyID]*use
 }
 
 type use struct {
@@ -30,10 +32,16 @@ func newKeyring(store keyvault.Store) *keyring {
 }
 
 // known says whether it is known if the vault has the key.
-func (k *keyring) known(id payload.KeyID) bool { return k.used[id] != nil }
+func (k *keyring) known(id payload.KeyID) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.used[id] != nil
+}
 
 // count counts a ciphertext and says whether the vault has its key; without a vault it may.
 func (k *keyring) count(id payload.KeyID) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	u := k.used[id]
 	if u == nil {
 		u = &use{}
@@ -64,32 +72,33 @@ func (k *keyring) look(ctx context.Context, wanted []pending) (map[string]payloa
 	if unreadable := (*keyvault.UnreadableError)(nil); err != nil && !errors.As(err, &unreadable) {
 		return nil, err
 	}
-	for id := range ids {
-		k.used[id] = &use{absent: true}
-	}
 	named := map[string]payload.KeyID{}
 	for _, key := range keys {
-		if ids[key.ID] {
-			k.used[key.ID].absent = false
-		}
+		k.learn(key.ID, false)
+		delete(ids, key.ID)
 		for _, name := range key.KeyAltNames {
 			if names[name] {
 				named[name] = key.ID
 			}
 		}
 	}
+	for id := range ids {
+		k.learn(id, true)
+	}
 	return named, nil
+}
+
+// learn notes whether the vault has a key, unless another collection has found out meanwhile.
+func (k *keyring) learn(id payload.KeyID, absent bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.used[id] == nil {
+		k.used[id] = &use{absent: absent}
+	}
 }
 
 // lacks says whether an error of the Decrypter is about a key that the vault does not have.
 func (k *keyring) lacks(err error) bool { return errors.Is(err, keyvault.ErrNotFound) }
-
-// note remembers why something cannot be decrypted: the first reason.
-func (k *keyring) note(err error) {
-	if k.unproven == nil {
-		k.unproven = err
-	}
-}
 
 // report goes through the vault and compares it with what was used.
 func (k *keyring) report(ctx context.Context, r *Report, fields []SchemaKey, most int) error {

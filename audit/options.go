@@ -25,6 +25,9 @@ type Options struct {
 	Schemas map[string]*schema.Schema
 	// Sample, if greater than 0, is how many documents of each collection are read, drawn at random. Default 0: all.
 	Sample int64
+	// Workers is how many collections are read at the same time. Each holds a batch of documents, and what it has found. The report is the same for any
+	// number. Default 0: 4.
+	Workers int
 
 	// KeyVault is where the data keys are. Default nil: keys are counted, but not looked up.
 	KeyVault keyvault.Store
@@ -59,7 +62,8 @@ type Options struct {
 	Server string
 	// Version is the program that audits, for the report. Default "".
 	Version string
-	// Progress, if set, is called now and then with the number of documents read and about how many there are. It must be quick.
+	// Progress, if set, is called now and then, by one goroutine at a time, with the number of documents read and about how many there are. It
+	// must be quick.
 	Progress func(documents, total int64)
 }
 
@@ -78,6 +82,7 @@ func (o *Options) hides(text string) (kind string, is bool) {
 }
 
 func (o Options) withDefaults() (Options, error) {
+	set(&o.Workers, 4)
 	set(&o.Prove, 20)
 	set(&o.MinHits, 3)
 	set(&o.MinShare, 0.2)

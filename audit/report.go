@@ -50,6 +50,8 @@ type Collection struct {
 	Fields     []*Field
 	Others     []*Field // ciphertexts that no schema asks for
 	Suspects   []*Suspect
+
+	unproven error // why the first value could not be decrypted
 }
 
 // Field is a place that the schema encrypts, or one where ciphertexts were found.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -46,8 +47,10 @@ type audit struct {
 	targets []target
 	keys    *keyring
 	report  *Report
-	done    int64 // documents, of collections before the one at hand
-	total   int64
+
+	mu    sync.Mutex
+	done  int64 // documents read
+	total int64
 }
 
 func (a *audit) run(ctx context.Context) error {
@@ -58,29 +61,52 @@ func (a *audit) run(ctx context.Context) error {
 	if err := a.measure(ctx); err != nil {
 		return err
 	}
-	var first error
+	first := a.read(ctx)
+	for _, t := range a.targets {
+		if err := t.result.unproven; err != nil {
+			a.report.Keys.Unproven = err
+			break
+		}
+	}
+	if err := a.keys.report(ctx, a.report, a.schemaKeys(), a.opts.MaxKeys); first == nil && err != nil {
+		first = fmt.Errorf("reading the key vault: %w", err)
+	}
+	return first
+}
+
+// read reads all collections, some at a time. Each has a result of its own, so that the report does not depend on who was first.
+func (a *audit) read(ctx context.Context) error {
+	reading, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	queue := make(chan target)
+	var working sync.WaitGroup
+	for range min(a.opts.Workers, len(a.targets)) {
+		working.Go(func() {
+			for t := range queue {
+				err := a.collection(reading, t)
+				if ctx.Err() != nil || mongo.IsNetworkError(err) || mongo.IsTimeout(err) {
+					giveUp(err) // the next one would fare no better
+				}
+			}
+		})
+	}
 	for _, t := range a.targets {
 		if t.result.Missing {
 			continue
 		}
-		err := a.collection(ctx, t)
-		t.result.Complete = err == nil && t.result.Unreadable == 0
-		if t.result.Err = err; err == nil {
-			continue
-		}
-		if first == nil {
-			first = fmt.Errorf("reading %s: %w", t.result.Namespace, err)
-		}
-		if ctx.Err() != nil || mongo.IsNetworkError(err) || mongo.IsTimeout(err) {
-			break // the next one would fare no better
+		select {
+		case queue <- t:
+		case <-reading.Done():
 		}
 	}
-	err := a.keys.report(ctx, a.report, a.schemaKeys(), a.opts.MaxKeys)
-	a.report.Keys.Unproven = a.keys.unproven
-	if first == nil && err != nil {
-		first = fmt.Errorf("reading the key vault: %w", err)
+	close(queue)
+	working.Wait()
+	for _, t := range a.targets {
+		if err := t.result.Err; err != nil {
+			return fmt.Errorf("reading %s: %w", t.result.Namespace, err)
+		}
 	}
-	return first
+	return ctx.Err()
 }
 
 // describe asks the server what it is; it need not say.
@@ -116,9 +142,10 @@ func (a *audit) of(t target) *mongo.Collection { return a.client.Database(t.db).
 // collection reads one collection.
 func (a *audit) collection(ctx context.Context, t target) error {
 	s := newScanner(a.opts, a.keys, t.schema, t.result)
-	err := a.read(ctx, t, s)
+	err := a.scan(ctx, t, s)
 	last := ctx
 	if ctx.Err() != nil { // interrupted: what was read is still judged, if that does not take long
+		err = context.Cause(ctx)
 		var cancel context.CancelFunc
 		last, cancel = context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
@@ -126,17 +153,19 @@ func (a *audit) collection(ctx context.Context, t target) error {
 	if finished := s.finish(last); err == nil {
 		err = finished
 	}
-	a.done += t.result.Documents
+	t.result.Complete, t.result.Err = err == nil && t.result.Unreadable == 0, err
 	return err
 }
 
-// read gives the documents to the scanner.
-func (a *audit) read(ctx context.Context, t target, s *scanner) error {
+// scan gives the documents to the scanner.
+func (a *audit) scan(ctx context.Context, t target, s *scanner) error {
 	cursor, chance, err := a.open(ctx, t)
 	if err != nil {
 		return err
 	}
 	defer cursor.Close(context.WithoutCancel(ctx))
+	told := int64(0)
+	defer func() { a.progress(t.result.Documents - told) }()
 	for left := a.opts.Sample; cursor.Next(ctx); {
 		if chance < 1 && rand.Float64() >= chance {
 			continue
@@ -144,12 +173,25 @@ func (a *audit) read(ctx context.Context, t target, s *scanner) error {
 		if err := s.add(ctx, cursor.Current); err != nil {
 			return err
 		}
-		a.opts.Progress(a.done+t.result.Documents, a.total)
+		if t.result.Documents-told >= seldom {
+			told += seldom
+			a.progress(seldom)
+		}
 		if left--; left == 0 {
 			return nil
 		}
 	}
 	return cursor.Err()
+}
+
+// seldom is after how many documents a collection tells of progress.
+const seldom = 100
+
+func (a *audit) progress(documents int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.done += documents
+	a.opts.Progress(a.done, a.total)
 }
 
 // open begins to read. Where the server cannot draw a sample, all documents come, of which each is to be looked at with a chance.

@@ -26,7 +26,7 @@ type auditFlags struct {
 	keysFlags
 	schemaMap, html     string
 	sample              int64
-	prove               int
+	workers, prove      int
 	minHits             int64
 	minShare            float64
 	maxIDs              int
@@ -82,16 +82,35 @@ fixed rules; --detector NAME=REGEXP adds one. --accept DB.COLL.PATH says that a
 field may be as it is.
 
 Output is a table on a terminal. Otherwise, or with --json, it is one Extended
-JSON document: {"server", "serverVersion", "version", "started", "ended",
-"complete", "sample", "counts": {PROBLEM: N, …}, "collections": [{"namespace",
-"schema", "documents", "total", "complete", "fields": [{"path", "wants",
-"documents", "values", "clean", "encrypted", "plaintext", "empty", "proven",
-"keys", "algorithms", "types", "plainTypes", "problems": [{"problem", "values",
-"documents": [ID, …]}, …]}, …], "others": […], "suspects": […]}, …],
-"keys": {…}}.
-"go doc fieldcrypt/audit.Report.Document" has all of it. --quiet prints one line
-for each problem: its name, the place and how many values. --html FILE writes a
-page for people too, which needs no other file and no network.
+JSON document:
+  {"server", "serverVersion", "version": S, "started", "ended": DATE,
+   "complete": BOOL, "sample": N, "counts": {PROBLEM: N, …},
+   "collections": [{"namespace": S, "schema": "schema map" | "validator" |
+     "none", "documents", "total": N, "complete": BOOL,
+     "missing", "queryable", "drawnByClient": true, "unreadable", "untold": N,
+     "schemaError", "error": S,
+     "fields": [{"path": S, "wants": {"algorithm": S, "keyId": UUID |
+       "keyName": POINTER, "types": [S, …]}, "documents", "values", "clean",
+       "encrypted", "plaintext", "empty", "proven": N,
+       "keys": [{"keyId": UUID, "values": N}, …], "otherKeys": N,
+       "algorithms", "types", "plainTypes": {S: N, …},
+       "problems": [{"problem": S, "values": N,
+         "documents": [ID | {"withheld": WHY}, …]}, …]}, …],
+     "others": [as a field, without "wants", …],
+     "suspects": [{"path": S, "values": N, "byName", "inNames": BOOL,
+       "detector": S, "hits": N, "accepted": BOOL, "documents": [ID, …]}, …]},
+     …],
+   "keys": {"vault": S, "looked": BOOL, "inVault", "used", "unused", "unknown":
+     N, "listed", "unusedKeys": [{"keyId": UUID, "keyAltNames": [S, …],
+     "provider": S, "values": N}, …], "unknownKeys": [{"keyId", "values"}, …],
+     "missing": [{"keyId", "namespace", "path"}, …], "unproven", "error": S}}
+Names from the second line of a collection on, "unproven" and "error" are there
+when there is something to say. --quiet prints one line for each problem: its
+name, the place and how many values. --html FILE writes a page for people too,
+which needs no other file and no network.
+
+Memory does not grow with the collections, but with the places and data keys in
+them; --workers collections are read at the same time.
 
 The server is that of --uri or, better, of the environment variable
 FIELDCRYPT_URI: arguments are visible to other users.
@@ -124,6 +143,7 @@ func (f *auditFlags) registerAudit(cmd *cobra.Command) {
 	flags.StringVar(&f.schemaMap, "schema-map", "", "`FILE` of schemas by DB.COLL, in Extended JSON")
 	flags.StringVar(&f.html, "html", "", "write the report as a page to `FILE` too")
 	flags.Int64Var(&f.sample, "sample", 0, "read `N` random documents of each collection (default: all)")
+	flags.IntVar(&f.workers, "workers", 4, "read `N` collections at the same time")
 	flags.IntVar(&f.prove, "prove", 20, "decrypt about `N` values of each field, with --kms-providers")
 	flags.Int64Var(&f.minHits, "min-hits", 3, "a detector must recognise `N` values of a field")
 	flags.Float64Var(&f.minShare, "min-share", 0.2, "and the part `X` of its values")
@@ -135,13 +155,13 @@ func (f *auditFlags) registerAudit(cmd *cobra.Command) {
 	flags.BoolVar(&f.strict, "strict", false, "notes are problems too")
 	_ = cmd.MarkFlagFilename("schema-map", "json")
 	_ = cmd.MarkFlagFilename("html", "html")
-	noCompletion(cmd, "sample", "prove", "min-hits", "min-share", "max-ids", "name-pattern", "detector", "accept")
+	noCompletion(cmd, "sample", "workers", "prove", "min-hits", "min-share", "max-ids", "name-pattern", "detector", "accept")
 }
 
 // options checks the command line.
 func (f *auditFlags) options(args []string) (audit.Options, error) {
 	opts := audit.Options{
-		Namespaces: args, Sample: f.sample, Prove: f.prove, MinHits: f.minHits, MinShare: f.minShare, MaxIDs: f.maxIDs, Accepted: f.accepted,
+		Namespaces: args, Sample: f.sample, Workers: f.workers, Prove: f.prove, MinHits: f.minHits, MinShare: f.minShare, MaxIDs: f.maxIDs, Accepted: f.accepted,
 		KeyVaultNamespace: f.keyVault, Version: buildVersion().Version,
 	}
 	for i, ns := range args {
@@ -150,8 +170,10 @@ func (f *auditFlags) options(args []string) (audit.Options, error) {
 		}
 	}
 	switch {
-	case f.sample < 0, f.prove < 1, f.minHits < 1, f.maxIDs < 0:
-		return opts, badUsage("", "--sample, --prove, --min-hits and --max-ids: expected a number that is not negative")
+	case f.sample < 0, f.maxIDs < 0:
+		return opts, badUsage("", "--sample and --max-ids: expected a number that is not negative")
+	case f.workers < 1, f.prove < 1, f.minHits < 1:
+		return opts, badUsage("", "--workers, --prove and --min-hits: expected a number above 0")
 	case !(f.minShare > 0 && f.minShare <= 1):
 		return opts, badUsage("such as --min-share 0.2", "--min-share: expected a number above 0, at most 1")
 	case f.keyVault != "" && !isNamespace(f.keyVault):

@@ -16,6 +16,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/fieldcrypt/fieldcrypt"
+	"github.com/fieldcrypt/fieldcrypt/integration/shim"
 	"github.com/fieldcrypt/fieldcrypt/internal/mockkms/vault"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -141,7 +142,9 @@ type auditReport struct {
 	Counts      map[string]int
 	Collections []struct {
 		Namespace, Schema, Error string
-		Documents                int
+		Documents, Total         int
+		DrawnByClient            bool
+		SchemaError              string
 		Fields                   []struct {
 			Path                                    string
 			Values, Clean, Plaintext, Empty, Proven int
@@ -221,8 +224,8 @@ func TestAuditFlags(t *testing.T) {
 	code, stdout, _ := a.audit(t, "--sample", "10")
 	got := decoded[auditReport](t, stdout)
 	for _, c := range got.Collections {
-		if c.Documents > 10 || c.Documents < 1 {
-			t.Errorf("a sample of %d (exit code %d)", c.Documents, code)
+		if c.Documents > 10 || c.Documents < 1 || !c.DrawnByClient && c.Documents != min(10, c.Total) {
+			t.Errorf("a sample of %d, drawn by the client %v (exit code %d)", c.Documents, c.DrawnByClient, code)
 		}
 	}
 	if code, stdout, _ := a.audit(t, "--quiet"); code != 3 || !strings.Contains(stdout, "plaintext: "+a.db+".hr ssn: 2 values\n") {
@@ -255,6 +258,44 @@ func TestAuditFindsMissingKeys(t *testing.T) {
 	got := decoded[auditReport](t, stdout)
 	if want := 2*documents - 5; code != 3 || got.Counts["unknown key"] != want || got.Counts["missing key"] != 1 || got.Keys.Unknown != 1 || got.Counts["cannot decrypt"] != 0 {
 		t.Errorf("%d, %+v, want %d", code, got, want)
+	}
+}
+
+// Without a schema map the collections' own validators count.
+func TestAuditValidators(t *testing.T) {
+	a := newAudited(t, nil)
+	var text bson.Raw
+	written, err := os.ReadFile(filepath.Join(a.dir, "schemas.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bson.UnmarshalExtJSON(written, false, &text); err != nil {
+		t.Fatal(err)
+	}
+	schema := bson.D{{Key: "$jsonSchema", Value: text.Lookup(a.db + ".hr")}}
+	for _, test := range []struct {
+		validator       bson.D
+		source, problem string
+		values          int
+	}{
+		{schema, "validator", "plaintext", 2},
+		{append(bson.D{{Key: "x", Value: bson.D{{Key: "$exists", Value: false}}}}, schema...), "validator", "plaintext", 2},
+		{bson.D{{Key: "$and", Value: bson.A{schema}}}, "none", "unusable schema", 1},
+	} {
+		proxy, err := shim.Run(context.Background(), a.uri, shim.Rules{Collections: map[string]shim.Collection{
+			a.db + ".hr": {Options: bson.D{{Key: "validator", Value: test.validator}}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(program, "audit", a.db+".hr", "--uri", proxy.URI())
+		cmd.Dir, cmd.Env = a.dir, a.env
+		out, err := cmd.Output()
+		proxy.Stop()
+		got := decoded[auditReport](t, string(out))
+		if code := exitCode(t, err); code != 3 || got.Collections[0].Schema != test.source || got.Counts[test.problem] != test.values || (test.source == "none") != (got.Collections[0].SchemaError != "") {
+			t.Errorf("%v: %d %+v", test.validator, code, got)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package mockmongo
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -67,6 +68,8 @@ func (s *Server) answer(cmd bson.Raw) bson.D {
 		}
 		delete(s.collections, ns)
 		return ok()
+	case "listDatabases":
+		return s.listDatabases()
 	case "listCollections":
 		return s.listCollections(db, cmd)
 	case "listIndexes":
@@ -75,8 +78,10 @@ func (s *Server) answer(cmd bson.Raw) bson.D {
 		return s.insert(ns, cmd)
 	case "find":
 		return s.find(ns)
+	case "count":
+		return ok(bson.E{Key: "n", Value: int32(len(s.documents(ns)))})
 	case "aggregate":
-		return s.count(ns, cmd)
+		return s.aggregate(ns, cmd)
 	case "delete":
 		return s.delete(ns, cmd)
 	case "commitTransaction", "abortTransaction":
@@ -138,6 +143,19 @@ func (s *Server) listCollections(db string, cmd bson.Raw) bson.D {
 	return cursor(db+".$cmd.listCollections", docs)
 }
 
+func (s *Server) listDatabases() bson.D {
+	names := map[string]bool{}
+	for ns := range s.collections {
+		db, _, _ := strings.Cut(ns, ".")
+		names[db] = true
+	}
+	var docs bson.A
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		docs = append(docs, bson.D{{Key: "name", Value: name}})
+	}
+	return ok(bson.E{Key: "databases", Value: docs})
+}
+
 func (s *Server) listIndexes(ns string) bson.D {
 	c := s.collections[ns]
 	if c == nil {
@@ -172,31 +190,31 @@ func (s *Server) insert(ns string, cmd bson.Raw) bson.D {
 	return ok(bson.E{Key: "n", Value: int32(len(values))})
 }
 
-func (s *Server) find(ns string) bson.D {
-	var docs bson.A
+// documents are those of a collection.
+func (s *Server) documents(ns string) (docs bson.A) {
 	if c := s.collections[ns]; c != nil {
 		for _, doc := range c.documents {
 			docs = append(docs, doc)
 		}
 	}
-	return cursor(ns, docs)
+	return docs
 }
 
-// count answers CountDocuments by _id.
-func (s *Server) count(ns string, cmd bson.Raw) bson.D {
-	id := cmd.Lookup("pipeline", "0", "$match", "_id")
-	n := int32(0)
-	if c := s.collections[ns]; c != nil {
-		for _, doc := range c.documents {
-			if doc.Lookup("_id").Equal(id) {
-				n++
-			}
-		}
+func (s *Server) find(ns string) bson.D { return cursor(ns, s.documents(ns)) }
+
+// aggregate answers CountDocuments by _id, and $sample.
+func (s *Server) aggregate(ns string, cmd bson.Raw) bson.D {
+	docs := s.documents(ns)
+	if size, drawn := cmd.Lookup("pipeline", "0", "$sample", "size").AsInt64OK(); drawn {
+		rand.Shuffle(len(docs), func(i, j int) { docs[i], docs[j] = docs[j], docs[i] })
+		return cursor(ns, docs[:min(int64(len(docs)), size)])
 	}
-	if n == 0 {
+	id := cmd.Lookup("pipeline", "0", "$match", "_id")
+	docs = slices.DeleteFunc(docs, func(doc any) bool { return !doc.(bson.Raw).Lookup("_id").Equal(id) })
+	if len(docs) == 0 {
 		return cursor(ns, nil)
 	}
-	return cursor(ns, bson.A{bson.D{{Key: "_id", Value: 1}, {Key: "n", Value: n}}})
+	return cursor(ns, bson.A{bson.D{{Key: "_id", Value: 1}, {Key: "n", Value: int32(len(docs))}}})
 }
 
 func (s *Server) delete(ns string, cmd bson.Raw) bson.D {
