@@ -11,6 +11,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -194,12 +195,15 @@ func (a *audit) progress(documents int64) {
 	a.opts.Progress(a.done, a.total)
 }
 
+// batch is how many documents a server sends at once. Without a number mongo-java-server sends all that there are, more than a message may hold.
+const batch = 1000
+
 // open begins to read. Where the server cannot draw a sample, all documents come, of which each is to be looked at with a chance.
 func (a *audit) open(ctx context.Context, t target) (cursor *mongo.Cursor, chance float64, err error) {
 	chance = 1
 	if a.opts.Sample > 0 && t.result.Total > a.opts.Sample {
 		draw := bson.A{bson.D{{Key: "$sample", Value: bson.D{{Key: "size", Value: a.opts.Sample}}}}}
-		cursor, err = a.of(t).Aggregate(ctx, draw)
+		cursor, err = a.of(t).Aggregate(ctx, draw, options.Aggregate().SetBatchSize(batch))
 		if refused := (mongo.CommandError{}); err == nil || !errors.As(err, &refused) || ctx.Err() != nil {
 			return cursor, 1, err
 		}
@@ -207,7 +211,7 @@ func (a *audit) open(ctx context.Context, t target) (cursor *mongo.Cursor, chanc
 		// a little more than needed, so that the sample is seldom short; reading ends when it is full
 		chance = min(1, 1.1*float64(a.opts.Sample)/float64(t.result.Total))
 	}
-	cursor, err = a.of(t).Find(ctx, bson.D{})
+	cursor, err = a.of(t).Find(ctx, bson.D{}, options.Find().SetBatchSize(batch))
 	return cursor, chance, err
 }
 
