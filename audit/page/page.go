@@ -1,13 +1,18 @@
 package page
 
 import (
+	"bytes"
 	"crypto/sha256"
 	_ "embed" // the page's template and style sheet
 	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
+	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -24,12 +29,31 @@ var style string
 // Write writes the page. What is said of a name or an error is what the report has: hide secrets in it before.
 func Write(w io.Writer, r *audit.Report) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"when": when, "percent": percent, "part": part, "bar": bar, "bytype": byType, "byalgorithm": byAlgorithm, "explain": explained, "count": plural,
+		"when": when, "n": grouped, "percent": percent, "count": plural, "explain": audit.Problems, "note": isNote,
+		"bar": bar, "within": within, "overall": overall, "told": told, "algorithm": algorithm, "bytype": byType, "byalgorithm": byAlgorithm,
 	}).Parse(text)
 	if err != nil {
 		return err
 	}
-	return t.Execute(w, view{Report: r, Policy: policy(), Style: template.CSS(style), Totals: totals(r), Findings: findings(r)})
+	var b bytes.Buffer
+	if err := t.Execute(&b, view{Report: r, Policy: policy(), Style: template.CSS(style), Totals: totals(r), Findings: findings(r)}); err != nil {
+		return err
+	}
+	_, err = w.Write(visible(b.Bytes()))
+	return err
+}
+
+// visible shows what is not seen of a name, or has it read in another direction, by its number: the page says what is there.
+func visible(page []byte) []byte {
+	var b []byte
+	for _, r := range string(page) {
+		if r != '\n' && (unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)) {
+			b = fmt.Appendf(b, "\\u{%x}", r)
+			continue
+		}
+		b = utf8.AppendRune(b, r)
+	}
+	return b
 }
 
 // view is what the template sees.
@@ -50,6 +74,7 @@ func policy() string {
 // total adds up the fields of all schemas.
 type total struct {
 	Collections, Documents, Total, Fields, Values, Clean, Plaintext, Faulty, Empty, Proven int64
+	Suspects                                                                               int64
 	Failures, Notes                                                                        int64 // kinds of problems
 }
 
@@ -58,6 +83,7 @@ func totals(r *audit.Report) (t total) {
 		t.Collections++
 		t.Documents += c.Documents
 		t.Total += c.Total
+		t.Suspects += int64(len(c.Suspects))
 		for _, f := range c.Fields {
 			t.Fields++
 			t.Values += f.Values
@@ -106,7 +132,9 @@ func findings(r *audit.Report) (groups []group) {
 	return groups
 }
 
-func explained() []audit.Explained { return audit.Problems() }
+func isNote(p audit.Problem) bool {
+	return slices.ContainsFunc(audit.Problems(), func(e audit.Explained) bool { return e.Problem == p && e.Note })
+}
 
 func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
@@ -139,18 +167,27 @@ func plural(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return grouped(n) + " " + noun + "s"
+}
+
+// grouped is n with a comma before each three digits.
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 func byType(counts map[bson.Type]int64) []string {
 	return names(counts, payload.TypeAlias)
 }
 
-func byAlgorithm(counts map[payload.Algorithm]int64) []string {
-	return names(counts, func(a payload.Algorithm) string {
-		if a == payload.Deterministic {
-			return "deterministic"
-		}
-		return "random"
-	})
+func byAlgorithm(counts map[payload.Algorithm]int64) []string { return names(counts, algorithm) }
+
+func algorithm(a payload.Algorithm) string {
+	if a == payload.Deterministic {
+		return "deterministic"
+	}
+	return "random"
 }

@@ -92,7 +92,7 @@ var tag = regexp.MustCompile(`<[^ >]+`)
 // Names from a database make no element, whatever they are, and nothing in the page points elsewhere.
 func TestHostileNames(t *testing.T) {
 	got := render(t, sample())
-	allowed := []string{"!DOCTYPE", "html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "b", "br", "div", "table", "tr", "th", "td", "code", "span", "svg", "rect", "ul", "li", "dl", "dt", "dd"}
+	allowed := []string{"!DOCTYPE", "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "b", "br", "div", "table", "thead", "tbody", "tr", "th", "td", "code", "span", "svg", "rect", "ul", "li", "dl", "dt", "dd"}
 	for _, element := range tag.FindAllString(got, -1) {
 		if name := strings.TrimLeft(element, "</"); !slices.Contains(allowed, name) {
 			t.Errorf("the page has an element %s", name)
@@ -110,12 +110,18 @@ func TestHostileNames(t *testing.T) {
 }
 
 func TestVerdicts(t *testing.T) {
-	clean := func() *audit.Report { return &audit.Report{Complete: true} }
+	clean := func() *audit.Report {
+		ssn := &audit.Field{Path: "ssn", Schema: &schema.Encrypted{Path: "ssn"}, Values: 5, Clean: 5}
+		return &audit.Report{Complete: true, Collections: []*audit.Collection{{Documents: 5, Fields: []*audit.Field{ssn}}}}
+	}
 	for want, change := range map[string]func(*audit.Report){
 		"No problem found.":                         func(*audit.Report) {},
 		"No problem found</b> in a random sample.":  func(r *audit.Report) { r.Sample = 5 },
 		"<b>Incomplete.</b>":                        func(r *audit.Report) { r.Complete = false },
-		"<b>Problems found:</b> 1 kind of problems": func(r *audit.Report) { r.Collections = []*audit.Collection{{Schema: errors.New("x")}} },
+		"<b>Problems found:</b> 1 kind of problems": func(r *audit.Report) { r.Collections[0].Schema = errors.New("x") },
+		"<b>Nothing was read.</b>":                  func(r *audit.Report) { r.Collections[0].Documents = 0 },
+		"<b>Nothing was expected.</b>":              func(r *audit.Report) { r.Collections[0].Fields = nil },
+		"no collection":                             func(r *audit.Report) { r.Collections = nil },
 	} {
 		r := clean()
 		change(r)
@@ -140,6 +146,46 @@ func TestBar(t *testing.T) {
 	}
 	if parts := bar(&audit.Field{}); len(parts) != 0 {
 		t.Errorf("got %+v", parts)
+	}
+}
+
+// Who does not see the bar is told the same, also of the collection and of all.
+func TestBarIsTold(t *testing.T) {
+	fields := []*audit.Field{{Values: 1_000_002, Clean: 1_000_000, Empty: 2}, {Values: 7, Problems: []*audit.Occurrences{occurrences(audit.Plaintext, 7)}}}
+	r := &audit.Report{Collections: []*audit.Collection{{Fields: fields}, {Fields: fields[:1]}}}
+	for _, test := range []struct {
+		parts []segment
+		want  string
+	}{
+		{bar(fields[1]), "plaintext: 7"},
+		{within(r.Collections[0]), "encrypted as the schema says: 1,000,000; plaintext: 7; empty: 2"},
+		{overall(view{Report: r}), "encrypted as the schema says: 2,000,000; plaintext: 7; empty: 4"},
+	} {
+		if got := told(test.parts); got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+	if page := render(t, sample()); strings.Count(page, "<svg") != strings.Count(page, "aria-label=") {
+		t.Error("a bar is not told")
+	}
+}
+
+// What is not seen of a name is shown by its number.
+func TestVisible(t *testing.T) {
+	for in, want := range map[string]string{
+		"a\u202etxt.exe": `a\u{202e}txt.exe`, "\u200b\ufeff": `\u{200b}\u{feff}`, "\x1b[31m\r\t": `\u{1b}[31m\u{d}\u{9}`, "<b>\nä 漢 · –": "<b>\nä 漢 · –", "\xff": "\ufffd",
+	} {
+		if got := string(visible([]byte(in))); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestGrouped(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 123_456: "123,456", 1_234_567: "1,234,567", -1000: "-1,000", -100: "-100"} {
+		if got := grouped(n); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
 
