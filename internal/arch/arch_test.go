@@ -66,7 +66,7 @@ var rules = []struct {
 		reason: "what looks at everything that is stored should not be able to read it: it is handed a Decrypter, or none",
 		check: onlyImports([]string{"audit", "audit/sensitive", "audit/page"},
 			std.without(under("crypto/aes", "crypto/cipher", "crypto/hmac")), under(driver+"/bson", module+"/audit"),
-			exactly(driver+"/mongo", module+"/schema", module+"/payload", module+"/keyvault", module+"/internal/bsonraw")),
+			exactly(driver+"/mongo", driver+"/mongo/options", module+"/schema", module+"/payload", module+"/keyvault", module+"/internal/bsonraw")),
 		broken: map[string]string{"audit/x.go": `package audit; import _ "` + module + `/kms/local"`},
 	},
 	{
