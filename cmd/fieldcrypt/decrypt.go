@@ -25,9 +25,10 @@ the run; with --keep it stays as it is. A value that was altered always ends it.
 ` + filesHelp + providersHelp + `
 ` + transformExitCodes,
 		Example: `  fieldcrypt decrypt --key-vault encryption.__keyVault --kms-providers kms.yaml < sealed.json > plain.json
-  fieldcrypt decrypt --key-vault encryption.__keyVault --kms-providers kms.yaml --format bson dump/hr/employees.bson --out plain.bson`,
+  fieldcrypt decrypt --key-vault encryption.__keyVault --kms-providers kms.yaml --format bson dump/hr/employees.bson --out plain.bson
+  fieldcrypt decrypt --key-vault encryption.__keyVault --kms-providers kms.yaml dump --out plain`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(cmd, args); err != nil {
+			if err := f.check(args); err != nil {
 				return err
 			}
 			opts := fieldcrypt.AutoEncryptionOptions{BypassAutoEncryption: true, Undecryptable: fieldcrypt.Fail}
@@ -43,14 +44,18 @@ the run; with --keep it stays as it is. A value that was altered always ends it.
 }
 
 func (f *transformFlags) decrypt(cmd *cobra.Command, args []string, opts fieldcrypt.AutoEncryptionOptions) error {
-	var engine *fieldcrypt.AutoEncryption
-	err := f.run(cmd, args, "decrypting", opts, func(e *fieldcrypt.AutoEncryption) change {
-		engine = e
-		return func(ctx context.Context, doc bson.Raw) (bson.Raw, error) { return e.Decrypt(ctx, doc) }
+	return f.run(cmd, "decrypting", opts, func(ctx context.Context, engine *fieldcrypt.AutoEncryption, t *transform) error {
+		open := func(ctx context.Context, doc bson.Raw) (bson.Raw, error) { return engine.Decrypt(ctx, doc) }
+		var err error
+		if isDump(args) {
+			err = t.dump(ctx, args[0], f.out, func(string) change { return open })
+		} else {
+			t.change = open
+			err = t.files(ctx, cmd, args, f.out)
+		}
+		if n := engine.Undecryptable(); n > 0 {
+			t.note("%s left encrypted: their data keys cannot be had", plural(int(n), "value"))
+		}
+		return err
 	})
-	if engine != nil && engine.Undecryptable() > 0 {
-		s := f.screen(cmd)
-		s.note("%s left encrypted: their data keys cannot be had", plural(int(engine.Undecryptable()), "value"))
-	}
-	return err
 }

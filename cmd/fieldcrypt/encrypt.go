@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +19,7 @@ func newEncrypt() *cobra.Command {
 	var f transformFlags
 	var schemaFile, mapFile, ns string
 	cmd := &cobra.Command{
-		Use:   "encrypt {--schema FILE | --schema-map FILE --ns DB.COLL} --key-vault DB.COLL --kms-providers FILE [FILE]",
+		Use:   "encrypt {--schema FILE | --schema-map FILE [--ns DB.COLL]} --key-vault DB.COLL --kms-providers FILE [FILE]",
 		Short: "Encrypt the documents of a file by a schema",
 		Long: `encrypt reads documents, encrypts the fields that the schema names, as automatic
 encryption does when they are inserted, and writes them. No document goes to a
@@ -25,23 +27,32 @@ server: what comes out can be imported with any tool.
 
 A document that automatic encryption would refuse, such as one with a value of
 another type than the schema's, or with a value that is encrypted already, ends
-the run.
+the run. Of a dump, the collections that --schema-map names are encrypted, and
+all else is copied; a dump with an oplog is refused, because that holds documents
+in plaintext.
 
 ` + filesHelp + providersHelp + `
 ` + transformExitCodes,
 		Example: `  fieldcrypt encrypt --schema employee.json --key-vault encryption.__keyVault --kms-providers kms.yaml < plain.json > sealed.json
   fieldcrypt encrypt --schema-map schemas.json --ns hr.employees --key-vault encryption.__keyVault --kms-providers kms.yaml \
-    --format bson dump/hr/employees.bson --out sealed.bson`,
+    --format bson dump/hr/employees.bson --out sealed.bson
+  fieldcrypt encrypt --schema-map schemas.json --key-vault encryption.__keyVault --kms-providers kms.yaml dump --out sealed`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(cmd, args); err != nil {
+			if err := f.check(args); err != nil {
 				return err
+			}
+			if isDump(args) {
+				return f.encryptDump(cmd, args[0], schemaFile, mapFile, ns)
 			}
 			doc, err := schemaDocument(schemaFile, mapFile, ns)
 			if err != nil {
 				return err
 			}
 			opts := fieldcrypt.AutoEncryptionOptions{SchemaMap: map[string]any{anyNamespace: doc}}
-			return f.run(cmd, args, "encrypting", opts, encrypting)
+			return f.run(cmd, "encrypting", opts, func(ctx context.Context, engine *fieldcrypt.AutoEncryption, t *transform) error {
+				t.change = encrypting(engine, anyNamespace)
+				return t.files(ctx, cmd, args, f.out)
+			})
 		},
 	}
 	f.registerTransform(cmd)
@@ -82,9 +93,40 @@ func schemaDocument(schemaFile, mapFile, ns string) (bson.Raw, error) {
 	return all.docs[ns], nil
 }
 
+// encryptDump encrypts the collections of a dump that the schema map names. The others are copied.
+func (f *transformFlags) encryptDump(cmd *cobra.Command, dir, schemaFile, mapFile, ns string) error {
+	if schemaFile != "" || ns != "" || mapFile == "" {
+		return badUsage("", "expected --schema-map, without --schema and --ns: the dump tells the names of the collections")
+	}
+	all, err := readSchemaMap(mapFile, schema.Local)
+	if err != nil {
+		return err
+	}
+	missing := map[string]bool{}
+	opts := fieldcrypt.AutoEncryptionOptions{SchemaMap: map[string]any{}}
+	for ns, doc := range all.docs {
+		opts.SchemaMap[ns], missing[ns] = doc, true
+	}
+	return f.run(cmd, "encrypting", opts, func(ctx context.Context, engine *fieldcrypt.AutoEncryption, t *transform) error {
+		if err := t.dump(ctx, dir, f.out, func(ns string) change {
+			if all.docs[ns] == nil {
+				return nil
+			}
+			delete(missing, ns)
+			return encrypting(engine, ns)
+		}); err != nil {
+			return err
+		}
+		for _, ns := range slices.Sorted(maps.Keys(missing)) {
+			t.note("%s is in the schema map and not in the dump", printable(ns))
+		}
+		return nil
+	})
+}
+
 // encrypting encrypts documents as if they were inserted.
-func encrypting(engine *fieldcrypt.AutoEncryption) change {
-	db, coll, _ := strings.Cut(anyNamespace, ".")
+func encrypting(engine *fieldcrypt.AutoEncryption, ns string) change {
+	db, coll, _ := strings.Cut(ns, ".")
 	var cmd []byte
 	return func(ctx context.Context, doc bson.Raw) (bson.Raw, error) {
 		var start, documents int

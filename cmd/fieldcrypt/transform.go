@@ -41,6 +41,9 @@ as mongodump writes them. Memory does not grow with the input. When something
 fails, the message says at which document; to standard output, those before it
 have been written.
 
+FILE may be a directory that mongodump has written, uncompressed; --out is the
+directory to make then, which appears when it is complete or not at all.
+
 The key vault is the collection --key-vault DB.COLL on the server of --uri or,
 better, of the environment variable FIELDCRYPT_URI.
 
@@ -67,7 +70,7 @@ func (f *transformFlags) registerTransform(cmd *cobra.Command) {
 }
 
 // check checks the command line.
-func (f *transformFlags) check(cmd *cobra.Command, args []string) error {
+func (f *transformFlags) check(args []string) error {
 	switch {
 	case len(args) > 1:
 		return badUsage("", "expected one file at most, got %d", len(args))
@@ -77,6 +80,8 @@ func (f *transformFlags) check(cmd *cobra.Command, args []string) error {
 		return badUsage("such as --key-vault encryption.__keyVault", "--key-vault: expected DB.COLL")
 	case f.providers == "":
 		return badUsage(`"fieldcrypt help keys" tells how it is written`, "--kms-providers: expected a file")
+	case isDump(args) && f.out == "":
+		return badUsage("name the directory to make", "--out: expected it, since a directory is given")
 	}
 	return nil
 }
@@ -84,8 +89,8 @@ func (f *transformFlags) check(cmd *cobra.Command, args []string) error {
 // change makes one document of another.
 type change func(ctx context.Context, doc bson.Raw) (bson.Raw, error)
 
-// run opens key vault and KMSs and changes all documents. opts lacks what the flags say.
-func (f *transformFlags) run(cmd *cobra.Command, args []string, doing string, opts fieldcrypt.AutoEncryptionOptions, with func(*fieldcrypt.AutoEncryption) change) error {
+// run opens key vault and KMSs for do. opts lacks what the flags say.
+func (f *transformFlags) run(cmd *cobra.Command, doing string, opts fieldcrypt.AutoEncryptionOptions, do func(context.Context, *fieldcrypt.AutoEncryption, *transform) error) error {
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
 	s, err := openServer(ctx, &f.keysFlags)
@@ -99,8 +104,8 @@ func (f *transformFlags) run(cmd *cobra.Command, args []string, doing string, op
 		return s.failure(ctx, doing, err)
 	}
 	defer engine.Close()
-	t := &transform{doing: doing, change: with(engine), screen: f.screen(cmd), binary: f.format == "bson"}
-	return s.failure(ctx, doing, t.files(ctx, cmd, args, f.out))
+	t := &transform{doing: doing, screen: f.screen(cmd), binary: f.format == "bson"}
+	return s.failure(ctx, doing, do(ctx, engine, t))
 }
 
 // transform changes a stream of documents.

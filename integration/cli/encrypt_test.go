@@ -141,6 +141,92 @@ func TestEncryptFileErrors(t *testing.T) {
 	}
 }
 
+// dumped writes what mongodump does for two collections, one with a name that no file may have.
+func (u *user) dumped(t *testing.T, asBSON []byte) (files map[string]string) {
+	t.Helper()
+	files = map[string]string{
+		"prelude.json": `{"ServerVersion":"7.0.14","ToolVersion":"100.10.0"}`, "hr/prelude.json": `{"ServerVersion":"7.0.14","ToolVersion":"100.10.0"}`,
+		"hr/employees.bson": string(asBSON), "hr/employees.metadata.json": `{"indexes":[],"uuid":"5d","collectionName":"employees","type":"collection"}`,
+		"hr/a%2Fb.bson": string(asBSON), "hr/a%2Fb.metadata.json": `{"indexes":[]}`, "hr/empty.bson": "", "hr/empty.metadata.json": `{"indexes":[]}`,
+		"hr/view.metadata.json": `{"options":{"viewOn":"employees"}}`,
+	}
+	if err := os.MkdirAll(filepath.Join(u.dir, "dump", "hr"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		u.write(t, "dump/"+name, text)
+	}
+	return files
+}
+
+// A dump is encrypted by the schema map and decrypted again; what no schema names is copied.
+func TestEncryptDump(t *testing.T) {
+	u := newSealer(t)
+	_, asBSON := employees(t, 100)
+	files := u.dumped(t, asBSON)
+	code, out, stderr := u.filter(t, nil, "encrypt", "--schema-map", "schemas.json", "dump", "--out", "sealed")
+	if code != 0 || len(out) > 0 || !strings.Contains(stderr, "hr/employees.bson: 100 documents") || !strings.Contains(stderr, "100 documents of 1 collection written to sealed") {
+		t.Fatalf("%d %s", code, stderr)
+	}
+	if code, _, stderr = u.filter(t, nil, "decrypt", "sealed", "--out", "again"); code != 0 || !strings.Contains(stderr, "200 documents of 3 collections written to again") {
+		t.Fatalf("%d %s", code, stderr)
+	}
+	for name, text := range files {
+		sealed, err := os.ReadFile(filepath.Join(u.dir, "sealed", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if touched := name == "hr/employees.bson"; touched == (string(sealed) == text) || touched && bytes.Contains(sealed, []byte("CANARY")) {
+			t.Errorf("sealed/%s is not as it should be", name)
+		}
+		if again, err := os.ReadFile(filepath.Join(u.dir, "again", name)); err != nil || string(again) != text {
+			t.Errorf("again/%s: %v, %d bytes of %d", name, err, len(again), len(text))
+		}
+	}
+
+	u.write(t, "both.json", strings.TrimSuffix(string(must(os.ReadFile(filepath.Join(u.dir, "schemas.json")))), "}")+`, "hr.a/b": {"bsonType": "object"}, "hr.gone": {"bsonType": "object"}}`)
+	if code, _, stderr = u.filter(t, nil, "encrypt", "--schema-map", "both.json", "dump", "--out", "both"); code != 0 || !strings.Contains(stderr, "200 documents of 2 collections") || !strings.Contains(stderr, "hr.gone is in the schema map and not in the dump") {
+		t.Errorf("%d %s", code, stderr)
+	}
+	for _, test := range []struct {
+		prepare func()
+		args    []string
+		code    int
+		words   string
+	}{
+		{nil, []string{"encrypt", "--schema-map", "schemas.json", "dump", "--out", "sealed"}, 2, "writing sealed: it exists"},
+		{nil, []string{"encrypt", "--schema-map", "schemas.json", "dump", "--out", "no/such"}, 1, "writing no/such: no such file or directory"},
+		{nil, []string{"encrypt", "--schema-map", "schemas.json", "dump"}, 2, "--out: expected it"},
+		{nil, []string{"encrypt", "--schema", "schema.json", "dump", "--out", "new"}, 2, "expected --schema-map, without"},
+		{nil, []string{"encrypt", "--schema-map", "schemas.json", "dump/hr", "--out", "new"}, 2, "expected the directory that mongodump has made"},
+		{nil, []string{"encrypt", "--schema-map", "schemas.json", "sealed", "--out", "new"}, 3, "hr/employees.bson: encrypting document 1, at byte 0: refused"},
+		{func() { u.write(t, "dump/oplog.bson", "") }, []string{"encrypt", "--schema-map", "schemas.json", "dump", "--out", "new"}, 2, "reading oplog.bson: it holds documents in plaintext"},
+		{func() { u.write(t, "dump/hr/x.bson.gz", "") }, []string{"encrypt", "--schema-map", "schemas.json", "dump", "--out", "new"}, 2, "it is compressed"},
+		{func() { u.write(t, "dump/hr/employees.bson", string(asBSON)+"\x05\x00\x00") }, []string{"decrypt", "dump", "--out", "new"}, 2, "hr/employees.bson: reading document 101, at byte"},
+	} {
+		if test.prepare != nil {
+			test.prepare()
+		}
+		code, out, stderr := u.filter(t, nil, test.args[0], test.args[1:]...)
+		if code != test.code || len(out) > 0 || !strings.Contains(stderr, test.words) {
+			t.Errorf("%v: exit code %d, want %d with %q\n%s", test.args, code, test.code, test.words, stderr)
+		}
+		if left, _ := filepath.Glob(filepath.Join(u.dir, "*new*")); len(left) > 0 {
+			t.Errorf("%v: left behind: %v", test.args, left)
+		}
+		if left, _ := filepath.Glob(filepath.Join(u.dir, ".new*")); len(left) > 0 {
+			t.Errorf("%v: left behind: %v", test.args, left)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 // A key that is gone is an error, or leaves its values as they are.
 func TestDecryptWithoutKey(t *testing.T) {
 	u := newSealer(t)
