@@ -10,6 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
 	"github.com/fieldcrypt/fieldcrypt/integration/testserver"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
@@ -83,13 +87,68 @@ func TestReadmeExplain(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "schema.json"), shown[1], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	binary := filepath.Join(dir, "fieldcrypt.exe")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../cmd/fieldcrypt").CombinedOutput(); err != nil {
-		t.Fatalf("building the command line: %v\n%s", err, out)
-	}
+	binary := buildCommandLine(t, dir)
 	cmd := exec.CommandContext(t.Context(), binary, strings.Fields(string(shown[4]))...)
 	cmd.Dir, cmd.Stdin = dir, strings.NewReader(string(shown[2]))
 	if out, _ := cmd.Output(); string(out) != string(shown[5]) || cmd.ProcessState.ExitCode() != 3 {
 		t.Errorf("exit code %d and\n%s\nthe README promises\n%s", cmd.ProcessState.ExitCode(), out, shown[5])
+	}
+}
+
+func buildCommandLine(t *testing.T, dir string) (binary string) {
+	t.Helper()
+	binary = filepath.Join(dir, "fieldcrypt.exe")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../cmd/fieldcrypt").CombinedOutput(); err != nil {
+		t.Fatalf("building the command line: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// TestReadmeAudit runs the README's audit on a collection of 40 employees, of whom two have an ssn in plaintext.
+func TestReadmeAudit(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile("(?s)\\$ fieldcrypt (audit [^\n]*)\n(.*?)```").FindSubmatch(readme)
+	if shown == nil {
+		t.Fatal("the README shows no audit")
+	}
+	server, err := testserver.Run(context.Background(), testserver.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop(context.Background()) })
+	client, err := mongo.Connect(options.Client().ApplyURI(server.URI()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+	sealed := append([]byte{1}, make([]byte, 16+1+64)...) // of a deterministic ciphertext, all that an audit without keys looks at
+	sealed[17] = byte(bson.TypeString)
+	var employees []any
+	for i := range 40 {
+		ssn := any(bson.Binary{Subtype: payload.Subtype, Data: sealed})
+		if i < 2 {
+			ssn = "457-55-5462"
+		}
+		employees = append(employees, bson.D{{Key: "ssn", Value: ssn}, {Key: "contact", Value: bson.D{{Key: "mail", Value: "jane@example.org"}}}})
+	}
+	if _, err := client.Database("hr").Collection("employees").InsertMany(t.Context(), employees); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	const schemas = `{"hr.employees": {"bsonType": "object", "properties": {"ssn": {"encrypt": {"bsonType": "string",
+		"algorithm": "AEAD_AES_256_CBC_HMAC_SHA_512-Deterministic", "keyId": [{"$uuid": "00000000-0000-0000-0000-000000000000"}]}}}}}`
+	if err := os.WriteFile(filepath.Join(dir, "schemas.json"), []byte(schemas), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), buildCommandLine(t, dir), strings.Fields(string(shown[1]))...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "FIELDCRYPT_URI="+server.URI())
+	if out, _ := cmd.Output(); string(out) != string(shown[2]) || cmd.ProcessState.ExitCode() != 3 {
+		t.Errorf("exit code %d and\n%s\nthe README promises\n%s", cmd.ProcessState.ExitCode(), out, shown[2])
+	}
+	if page, err := os.ReadFile(filepath.Join(dir, "report.html")); err != nil || !strings.Contains(string(page), "<svg") {
+		t.Errorf("the page: %v", err)
 	}
 }
