@@ -178,11 +178,14 @@ func (s *Server) insert(ns string, cmd bson.Raw) bson.D {
 	for i, v := range values {
 		doc := append(bson.Raw{}, v.Document()...)
 		if s.opts.Enforce && !c.takes(doc) {
+			s.abort(cmd) // as MongoDB does of itself
 			return ok(bson.E{Key: "n", Value: int32(i)}, bson.E{Key: "writeErrors", Value: bson.A{bson.D{
-				{Key: "index", Value: int32(i)}, {Key: "code", Value: int32(121)}, {Key: "errmsg", Value: "Document failed validation"}}}})
+				{Key: "index", Value: int32(i)}, {Key: "code", Value: int32(121)}, {Key: "errmsg", Value: "Document failed validation"},
+				{Key: "errInfo", Value: bson.D{{Key: "failingDocumentId", Value: doc.Lookup("_id")}, {Key: "details", Value: bson.D{{Key: "operatorName", Value: "$jsonSchema"}}}}},
+			}}})
 		}
 		c.documents = append(c.documents, doc)
-		if auto, has := cmd.Lookup("autocommit").BooleanOK(); has && !auto {
+		if inTransaction(cmd) {
 			session := cmd.Lookup("lsid").String()
 			s.pending[session] = append(s.pending[session], write{ns, doc.Lookup("_id")})
 		}
@@ -231,13 +234,33 @@ func (s *Server) remove(ns string, id bson.RawValue) (n int) {
 	return before - len(c.documents)
 }
 
-// end ends a transaction; what it wrote is taken back when it is aborted.
-func (s *Server) end(verb string, cmd bson.Raw) bson.D {
+func inTransaction(cmd bson.Raw) bool {
+	auto, has := cmd.Lookup("autocommit").BooleanOK()
+	return has && !auto
+}
+
+// abort takes back what a transaction wrote.
+func (s *Server) abort(cmd bson.Raw) {
+	if !inTransaction(cmd) {
+		return
+	}
 	session := cmd.Lookup("lsid").String()
-	if verb == "abortTransaction" && !s.opts.KeepAborted {
-		for _, w := range s.pending[session] {
+	for _, w := range s.pending[session] {
+		if !s.opts.KeepAborted {
 			s.remove(w.namespace, w.id)
 		}
+	}
+	delete(s.pending, session)
+}
+
+// end ends a transaction. One that an error has ended already is not known any more.
+func (s *Server) end(verb string, cmd bson.Raw) bson.D {
+	session := cmd.Lookup("lsid").String()
+	if s.pending[session] == nil {
+		return fails(251, "NoSuchTransaction", "Transaction was aborted or has not begun")
+	}
+	if verb == "abortTransaction" {
+		s.abort(cmd)
 	}
 	delete(s.pending, session)
 	return ok()

@@ -171,9 +171,11 @@ func TestDrift(t *testing.T) {
 	s.Put("a.unlisted", validator(`{"$jsonSchema": `+one+`}`))
 	s.Put("a.plain", validator(`{"$jsonSchema": {"required": ["x"]}}`))
 	s.Put("a.unlistedbad", validator(`{"$jsonSchema": {"encrypt": {}}}`))
+	s.Put("a.buried", validator(`{"$and": [{"$jsonSchema": `+one+`}]}`))
+	s.Put("a.unlistedburied", validator(`{"$and": [{"$jsonSchema": `+one+`}]}`))
 	s.Put("b.elsewhere", validator(`{"$jsonSchema": `+one+`}`))
 	local := map[string]bson.Raw{}
-	for _, name := range []string{"same", "none", "drift", "bad", "lax", "view", "gone"} {
+	for _, name := range []string{"same", "none", "drift", "bad", "lax", "view", "gone", "buried"} {
 		local["a."+name] = document(t, one)
 	}
 	r, err := enforce.Drift(t.Context(), client, local)
@@ -184,12 +186,12 @@ func TestDrift(t *testing.T) {
 	for _, f := range r.Findings {
 		got = append(got, strings.TrimSpace(f.Namespace+" "+string(f.Kind)+" "+f.Path))
 	}
-	want := []string{"a.bad unreadable", "a.drift conflicting-algorithm ssn", "a.drift weaker ssn", "a.gone no-collection", "a.lax lax", "a.none no-schema", "a.view unreadable",
-		"a.unlisted unlisted", "a.unlistedbad unreadable"}
+	want := []string{"a.bad unreadable", "a.buried unreadable", "a.drift conflicting-algorithm ssn", "a.drift weaker ssn", "a.gone no-collection", "a.lax lax", "a.none no-schema", "a.view unreadable",
+		"a.unlisted unlisted", "a.unlistedbad unreadable", "a.unlistedburied unreadable"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if r.Collections != 10 {
+	if r.Collections != 12 {
 		t.Errorf("looked at %d collections", r.Collections)
 	}
 	if _, err := enforce.Drift(t.Context(), client, map[string]bson.Raw{"x": nil}); err == nil {
