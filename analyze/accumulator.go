@@ -55,7 +55,7 @@ var accumulators = []accumulator{
 	{operator: takesAlong("$topN", "$bottomN"), gives: givesValues,
 		fields: map[string]argument{"output": argumentValue, "sortBy": argumentSort, "n": argumentPlain}},
 	{operator: operator{names: []string{"$addToSet"}, plain: decision{verb: pass}, deterministic: decision{verb: pass},
-		random: no(ruleGroupRandom), prefix: no(ruleGroupPrefix), below: no(ruleBelowEncrypted)}, gives: givesValues},
+		random: no(ruleGroupRandom), prefix: no(ruleGroupPrefix), below: no(ruleBelowEncrypted), migrating: ruleMigratingForms}, gives: givesValues},
 	{operator: operandsWithout(ruleAccumulator, "$sum", "$avg", "$min", "$max", "$stdDevPop", "$stdDevSamp", "$mergeObjects")},
 	{operator: operandsWithout(ruleAccumulator, "$minN", "$maxN"), fields: map[string]argument{"input": argumentValue, "n": argumentPlain}},
 	{operator: operandsWithout(ruleAccumulator, "$median"), fields: map[string]argument{"input": argumentValue, "method": argumentWord}},

@@ -38,7 +38,7 @@ const (
 // Options; the zero value is useful.
 type Options struct {
 	Rewrite Rewrite    // default Minimal
-	Allow   Relaxation // default none: refuse
+	Allow   Relaxation // default none: refuse. Without effect on commands that touch a collection that is migrated ([schema.Schema.During])
 }
 
 // Result is an analysed command.
@@ -64,12 +64,14 @@ func Command(dst []byte, target Target, cmd bson.Raw, schemas map[string]*schema
 		return Result{}, refused(ruleCommand, "", target.Command)
 	}
 	unchanged := Result{Command: cmd}
+	migrating := false
 	for _, ns := range target.Namespaces {
 		s, given := schemas[ns]
 		if !given {
 			return Result{}, refused(ruleMissingSchema, "", ns)
 		}
 		unchanged.RequiresEncryption = unchanged.RequiresEncryption || s.Encrypts()
+		migrating = migrating || s.Migration().ReadsBoth()
 	}
 	if !unchanged.RequiresEncryption {
 		return unchanged, nil
@@ -77,6 +79,9 @@ func Command(dst []byte, target Target, cmd bson.Raw, schemas map[string]*schema
 	given := dst
 	dst, path := pathRoom(dst)
 	a := &analysis{sealer: sealer, rewrite: opts.Rewrite, allow: opts.Allow, target: target, schemas: schemas, path: path}
+	if migrating {
+		a.migrating, a.allow = true, 0 // what a relaxation says of ciphertext does not hold where there is plaintext, too
+	}
 	a.use(target.Namespaces[0])
 	dst, err := a.command(dst, cmd)
 	switch {
@@ -122,6 +127,8 @@ type analysis struct {
 	undocumented bool                      // there is no document yet that an expression could refer to
 	depth        int
 	levels       []*schema.Node // in $redact: every document that $$CURRENT may be
+	migrating    bool           // one of the collections is: both forms of what is compared go out
+	collated     bool           // when migrating: the command or statement at hand has a collation
 	places       int            // that stages and expressions have made of documents so far, as schema.Node.Places counts
 }
 

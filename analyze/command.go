@@ -12,6 +12,9 @@ func (a *analysis) command(dst, cmd []byte) ([]byte, error) {
 	if !it.Next() {
 		return nil, it.Err
 	}
+	if err := a.collate(cmd); err != nil {
+		return nil, err
+	}
 	name := it.Element
 	fields := analysedCommands[string(name.Key)]
 	dst, start := bsonraw.Begin(dst)
@@ -72,6 +75,11 @@ func (a *analysis) part(dst []byte, e bsonraw.Element, kind part, in []byte) ([]
 	case partUpdate:
 		if err := a.upsertNeedsID(in, v); err != nil {
 			return nil, err
+		}
+		if a.migrating {
+			if err := a.upsertSets(in, v); err != nil {
+				return nil, err
+			}
 		}
 		return a.update(dst, e)
 	case partPipeline:
@@ -151,6 +159,9 @@ func (a *analysis) statements(dst []byte, list bsonraw.Element, fields parts) ([
 }
 
 func (a *analysis) statement(dst, statement []byte, fields parts) ([]byte, error) {
+	if err := a.collate(statement); err != nil {
+		return nil, err
+	}
 	before := a.sealed
 	dst, start := bsonraw.Begin(dst)
 	it := bsonraw.Iterate(statement)

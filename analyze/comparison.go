@@ -81,10 +81,11 @@ func (a *analysis) comparison(dst []byte, e bsonraw.Element, row *operator) ([]b
 			return nil, err
 		}
 	}
-	field, other := x.value, &y
-	if field.node == nil {
-		field, other = y.value, &x
+	encrypted, other := &x, &y
+	if x.value.node == nil {
+		encrypted, other = &y, &x
 	}
+	field := encrypted.value
 	if field.node == nil {
 		return a.eachOperand(dst, e, func(dst []byte, _ int, e bsonraw.Element) ([]byte, error) {
 			return a.operand(dst, e, &comparedOperand, wrapped)
@@ -92,6 +93,9 @@ func (a *analysis) comparison(dst []byte, e bsonraw.Element, row *operator) ([]b
 	}
 	if err := a.comparable(field, other); err != nil {
 		return nil, err
+	}
+	if field.node.Encrypted().Migration.ReadsBoth() {
+		return a.comparedBoth(dst, string(e.Key), encrypted, other)
 	}
 	return a.eachOperand(dst, e, func(dst []byte, _ int, e bsonraw.Element) ([]byte, error) {
 		if other.kind == aConstant && &e.Raw[0] == &other.Raw[0] {
@@ -115,6 +119,8 @@ func (a *analysis) comparable(field value, other *side) error {
 		r = ruleComparedPlain
 	case !field.node.Encrypted().SameMetadata(other.value.node.Encrypted()):
 		r = ruleComparedMetadata
+	case field.node.Encrypted().Migration.ReadsBoth():
+		r = ruleMigratingForms
 	}
 	if r != nil {
 		return refused(r, field.path, a.op)
@@ -146,13 +152,16 @@ func (a *analysis) membership(dst []byte, e bsonraw.Element, row *operator) ([]b
 func (a *analysis) sealMembers(dst []byte, list *side, field value) ([]byte, error) {
 	switch {
 	case list.Type == bson.TypeArray:
-		return a.eachOperand(dst, list.Element, func(dst []byte, _ int, e bsonraw.Element) ([]byte, error) {
+		return a.eachOperand(dst, list.Element, func(dst []byte, i int, e bsonraw.Element) ([]byte, error) {
 			member, err := a.sideOf(e)
 			if err == nil && member.kind != aConstant {
 				err = refused(ruleComparedList, field.path, a.op)
 			}
 			if err != nil {
 				return nil, err
+			}
+			if field.node.Encrypted().Migration.ReadsBoth() {
+				return a.constantBoth(dst, 2*i, &member, field, ruleInNull)
 			}
 			return a.sealConstant(dst, &member, field, ruleInNull)
 		})

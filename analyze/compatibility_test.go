@@ -31,7 +31,7 @@ func TestCompatibility(t *testing.T) {
 		"update": updateTable, "update-forms": updateFormTable, "projection": projectionTable, "find-fields": findFieldTable, "indexes": indexTable,
 		"index-options": indexOptionTable, "switches": switchTable, "stages": stageTable, "stage-operands": stageOperandTable, "joins": joinTable, "accumulators": accumulatorTable,
 		"unknown": unknownTable, "expressions": expressionTable, "expression-operands": expressionOperandTable,
-		"rules": ruleTable, "rules-elsewhere": ruleElsewhereTable, "open": openTable,
+		"migrating": migratingTable, "rules": ruleTable, "rules-elsewhere": ruleElsewhereTable, "open": openTable,
 	}
 	before, err := os.ReadFile(compatibilityPage)
 	if err != nil {

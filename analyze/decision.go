@@ -33,6 +33,17 @@ func onlyFlag() decision { return decision{flagOnly, ruleFlag} }
 type operator struct {
 	names                                       []string
 	plain, deterministic, random, prefix, below decision
+
+	// migrating refuses a deterministically encrypted field for as long as its collection is migrated; nil: it is decided as ever.
+	migrating *rule
+}
+
+// of is the cell for a field of a class, which may be one that is migrated.
+func (o *operator) of(c schema.Class, field *schema.Encrypted) decision {
+	if o.migrating != nil && c == schema.Deterministic && field.Migration.ReadsBoth() {
+		return no(o.migrating)
+	}
+	return o.on(c)
 }
 
 // on is the cell for a class.

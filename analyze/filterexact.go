@@ -45,6 +45,11 @@ func (a *analysis) conditionExact(dst []byte, e bsonraw.Element, node *schema.No
 	if err != nil {
 		return nil, err
 	}
+	if migrates(m) {
+		if err := a.comparedOnce(e.Value); err != nil {
+			return nil, err
+		}
+	}
 	it := bsonraw.Iterate(e.Value)
 	for it.Next() {
 		var start, field int

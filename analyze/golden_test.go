@@ -21,8 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
-// A golden file holds schemas ("schema db.coll", then Extended JSON up to an empty line) and questions: a command, "----", and
-// what became of it. A question's command is sent to database db. Lines that begin with # are comments.
+// A golden file holds schemas ("schema db.coll", with the step of a migration behind it if there is one, then Extended JSON up to an empty
+// line) and questions: a command, "----", and what became of it. A question's command is sent to database db. Lines that begin with # are comments.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.golden")
 	if err != nil || len(files) == 0 {
@@ -65,7 +65,8 @@ func answerAll(t *testing.T, file string) string {
 		}
 		head, body := strings.Join(lines[:comments], "\n"), strings.Join(lines[comments:], "\n")
 		if ns, doc, isSchema := strings.Cut(strings.TrimPrefix(body, "schema "), "\n"); isSchema && strings.HasPrefix(body, "schema ") {
-			schemas[ns] = parseSchema(t, doc)
+			ns, step, _ := strings.Cut(ns, " ")
+			schemas[ns] = parseSchema(t, doc).During(migrationNamed(t, step))
 		} else if body != "" {
 			question, _, _ := strings.Cut(body, "\n----")
 			block = strings.TrimPrefix(head+"\n"+question+"\n----\n"+answer(t, schemas, extJSON(t, question)), "\n")
@@ -73,6 +74,19 @@ func answerAll(t *testing.T, file string) string {
 		out = append(out, block)
 	}
 	return strings.Join(out, "\n\n") + "\n"
+}
+
+func migrationNamed(t testing.TB, name string) schema.Migration {
+	t.Helper()
+	for _, m := range []schema.Migration{schema.ReadBothWritePlain, schema.ReadBothWriteEncrypted} {
+		if m.String() == name {
+			return m
+		}
+	}
+	if name != "" {
+		t.Fatalf("no step of a migration is called %s", name)
+	}
+	return schema.EncryptedOnly
 }
 
 func extJSON(t testing.TB, s string) bson.Raw {

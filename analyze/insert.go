@@ -106,6 +106,9 @@ func (a *analysis) stored(dst []byte, e bsonraw.Element, child *schema.Node, in 
 		if in.inserted && v.Type == bson.TypeTimestamp && v.Equal(zeroTimestamp) {
 			return nil, a.refuse(ruleTimestamp, "")
 		}
+		if field.Migration == schema.ReadBothWritePlain { // asked for by name; it must fit as if it were encrypted already
+			return append(dst, e.Raw...), a.sealable(field, v)
+		}
 		return a.seal(bsonraw.AppendKey(dst, bson.TypeBinary, e.Key), field, v)
 	}
 	if !child.Encrypts() {

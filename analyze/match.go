@@ -47,7 +47,7 @@ func (a *analysis) implicit(dst []byte, e bsonraw.Element, m schema.Match) ([]by
 		name = "$regex"
 	}
 	row := byName(matchOperators, name)
-	if a.rewrite == Minimal || e.Type == bson.TypeRegex {
+	if a.rewrite == Minimal && !migrates(m) || e.Type == bson.TypeRegex {
 		return a.matched(dst, row, name, e.Key, e.RawValue(), m)
 	}
 	dst, start := bsonraw.BeginDocument(dst, e.Key)
@@ -60,6 +60,11 @@ func (a *analysis) implicit(dst []byte, e bsonraw.Element, m schema.Match) ([]by
 
 // operators writes an operator document such as {$gt: 1, $lt: 5}, without the key it stands under.
 func (a *analysis) operators(dst, doc []byte, m schema.Match) ([]byte, error) {
+	if migrates(m) {
+		if err := a.comparedOnce(doc); err != nil {
+			return nil, err
+		}
+	}
 	dst, start := bsonraw.Begin(dst)
 	it := bsonraw.Iterate(doc)
 	for it.Next() {
@@ -102,6 +107,9 @@ func (a *analysis) matched(dst []byte, row *operator, name string, key []byte, v
 			return nil, orError(err, a.refuse(d.rule, name))
 		}
 	case sealValue:
+		if migrates(m) {
+			return a.equalBoth(dst, name, m.Field, v)
+		}
 		return a.sealOperand(bsonraw.AppendKey(dst, bson.TypeBinary, key), m.Field, v, ruleEqualityNull)
 	case sealEach:
 		return a.sealList(dst, key, m.Field, v)
@@ -130,6 +138,9 @@ func (a *analysis) sealOperand(dst []byte, field *schema.Encrypted, v bson.RawVa
 func (a *analysis) sealList(dst, key []byte, field *schema.Encrypted, list bson.RawValue) ([]byte, error) {
 	if list.Type != bson.TypeArray {
 		return nil, a.refuse(ruleMalformed, string(key))
+	}
+	if field.Migration.ReadsBoth() {
+		return a.listBoth(dst, key, field, list.Value)
 	}
 	dst, start := bsonraw.BeginArray(dst, key)
 	it := bsonraw.Iterate(list.Value)

@@ -84,4 +84,6 @@ var openQuestions = []openQuestion{
 	{"the name of the field that says there are placeholders", "the command line writes hasEncryptionPlaceholders", nil, 0},
 	{"a value that cannot be decrypted", "the option Undecryptable decides: by default a value whose key is gone or denied stays BinData; tampering is always an error", nil, 0},
 	{"the order of key alt names in a new data key", "as they were given", nil, 0},
+	{"documents stored before encryption", "a collection can be declared to be migrated: equality then asks for plaintext and ciphertext, and what has no such form is refused",
+		[]*rule{ruleMigratingForms, ruleMigratingCollation, ruleMigratingApart, ruleMigratingUpsert}, 0},
 }

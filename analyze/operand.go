@@ -11,7 +11,7 @@ import (
 
 // accept refuses got as an operand when the operator's row says so.
 func (a *analysis) accept(row *operator, got value) error {
-	d := row.on(got.class())
+	d := row.of(got.class(), got.node.Encrypted())
 	switch {
 	case d.verb != refuse:
 		return nil

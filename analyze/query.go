@@ -66,7 +66,12 @@ func (a *analysis) distinctKey(v bson.RawValue) error {
 		return err
 	}
 	switch m.Class {
-	case schema.Plain, schema.Deterministic:
+	case schema.Plain:
+		return nil
+	case schema.Deterministic:
+		if migrates(m) {
+			return a.refuse(ruleMigratingForms, "distinct")
+		}
 		return nil
 	case schema.Random:
 		if m.Field.KeyPointer != "" {

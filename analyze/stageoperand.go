@@ -46,7 +46,7 @@ func (p *pipeline) stagePath(root *schema.Node, v bson.RawValue, name string) (s
 	if err != nil {
 		return m, err
 	}
-	if d := byName(stageOperands, name).on(m.Class); d.verb == refuse {
+	if d := byName(stageOperands, name).of(m.Class, m.Field); d.verb == refuse {
 		return m, p.refuse(d.rule, name)
 	}
 	return m, nil

@@ -96,14 +96,14 @@ var stageOperands = []operator{
 	{names: []string{"$unwind"}, plain: decision{verb: pass}, deterministic: no(ruleUnwind), random: no(ruleUnwind),
 		prefix: decision{verb: pass}, below: no(ruleBelowEncrypted)},
 	{names: []string{"$group._id", "$sortByCount"}, plain: decision{verb: pass}, deterministic: decision{verb: pass},
-		random: no(ruleGroupRandom), prefix: no(ruleGroupPrefix), below: no(ruleBelowEncrypted)},
+		random: no(ruleGroupRandom), prefix: no(ruleGroupPrefix), below: no(ruleBelowEncrypted), migrating: ruleMigratingForms},
 	operandsWithout(ruleBucket, "$bucket.groupBy", "$bucket.boundaries", "$bucket.default", "$bucketAuto.groupBy"),
 	operandsWithout(ruleGeoNear, "$geoNear.key", "$geoNear.distanceField", "$geoNear.includeLocs", "$geoNear.near"),
 	operandsWithout(ruleLookupLet, "$lookup.let"),
 	// Deterministically encrypted fields join fields of the same collection that are encrypted alike.
 	{names: []string{"$lookup.localField", "$lookup.foreignField", "$graphLookup.startWith", "$graphLookup.connectFromField",
 		"$graphLookup.connectToField"}, plain: decision{verb: rename}, deterministic: decision{verb: rename},
-		random: no(ruleJoinRandom), prefix: no(ruleJoinPrefix), below: no(ruleBelowEncrypted)},
+		random: no(ruleJoinRandom), prefix: no(ruleJoinPrefix), below: no(ruleBelowEncrypted), migrating: ruleMigratingForms},
 	operandsWithout(ruleDepthField, "$graphLookup.depthField"),
 }
 

@@ -43,7 +43,7 @@ func (a *analysis) validatorSchema(v bson.RawValue) error {
 	if err != nil {
 		return err
 	}
-	want, got := byPath(a.schema), byPath(own)
+	want, got := byPath(a.schema), byPath(own.During(a.schema.Migration()))
 	same := func(x, y *schema.Encrypted) bool { return x.Path == y.Path && x.SameMetadata(y) }
 	if !slices.EqualFunc(want, got, same) {
 		return a.refuse(ruleValidatorSchema, "$jsonSchema")

@@ -28,9 +28,13 @@ type Encrypted struct {
 	// Types are the BSON types a value may have; empty stands for every type that the algorithm can encrypt. With the
 	// deterministic algorithm it is exactly one.
 	Types TypeSet
+	// Migration is the step of a migration that the field's collection is in: see [Schema.During]. It is with the field, since a field goes from
+	// one collection's documents to another's in a pipeline.
+	Migration Migration
 }
 
-// SameMetadata says whether e and o are encrypted alike: same algorithm, key and types. Two nils (plain places) are alike.
+// SameMetadata says whether e and o are encrypted alike: same algorithm, key and types, and in the same step of a migration. Two nils (plain
+// places) are alike.
 func (e *Encrypted) SameMetadata(o *Encrypted) bool {
 	if e == nil || o == nil {
 		return e == o

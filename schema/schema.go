@@ -26,9 +26,10 @@ const (
 
 // Schema is a compiled encryption schema; immutable, safe for concurrent use. A nil Schema encrypts nothing.
 type Schema struct {
-	root   *Node
-	fields []*Encrypted
-	weight int // bytes of the document, and what its patterns take
+	root      *Node
+	fields    []*Encrypted
+	weight    int       // bytes of the document, and what its patterns take
+	migration Migration // of all its fields
 }
 
 // Parse compiles the $jsonSchema document doc (not the validator around it). The empty document is a schema that encrypts
@@ -52,7 +53,7 @@ func Parse(doc bson.Raw, origin Origin) (*Schema, error) {
 	if err := p.checkPointers(node); err != nil {
 		return nil, err
 	}
-	return &Schema{node, p.fields, len(doc) + p.patternSteps*stepSize}, nil
+	return &Schema{root: node, fields: p.fields, weight: len(doc) + p.patternSteps*stepSize}, nil
 }
 
 // Encrypts says whether the schema encrypts any field.
