@@ -14,6 +14,7 @@ import (
 	"github.com/fieldcrypt/fieldcrypt/analyze"
 	"github.com/fieldcrypt/fieldcrypt/keyvault"
 	"github.com/fieldcrypt/fieldcrypt/kms"
+	"github.com/fieldcrypt/fieldcrypt/schema"
 )
 
 // Undecryptable says what automatic decryption does with a value whose data key is not in the key vault, whose KMS denies access or
@@ -49,6 +50,15 @@ type AutoEncryptionOptions struct {
 	// SchemaMap holds encryption schemas by "db.collection": anything that bson.Marshal makes a document of, or a bson.Raw. A schema here
 	// replaces the one in the collection's validator and is safe from a server that lies about it.
 	SchemaMap map[string]any
+	// Migrating holds, by "db.collection", the collections whose documents hold plaintext in encrypted fields, because they are being encrypted
+	// while applications use them, and the step that each is in; docs/migration.md has the steps. Each needs an entry in SchemaMap. Default nil: a value of
+	// an encrypted field is ciphertext, and plaintext is found by no query.
+	//
+	// Queries for a value of a deterministically encrypted field then ask for ciphertext and plaintext: the values that they compare with reach the
+	// server IN CLEAR, as the documents do that are not encrypted yet. What cannot be right for both is refused (distinct, grouping and joins by
+	// such a field, and upserts that leave it to the server to copy the value), and Allow has no effect. With schema.ReadBothWritePlain
+	// new values are WRITTEN IN CLEAR, too; Logger gets a warning of it.
+	Migrating map[string]schema.Migration
 
 	// BypassAutoEncryption sends commands as they are, for explicit encryption; replies are still decrypted. Default false.
 	BypassAutoEncryption bool
@@ -123,6 +133,9 @@ func NewAutoEncryption(opts AutoEncryptionOptions, store keyvault.Store, collect
 	if err != nil {
 		return nil, err
 	}
+	if err := migrate(local, opts); err != nil {
+		return nil, err
+	}
 	e := &AutoEncryption{
 		bypass:         opts.BypassAutoEncryption,
 		bypassAnalysis: opts.BypassQueryAnalysis,
@@ -131,6 +144,7 @@ func NewAutoEncryption(opts AutoEncryptionOptions, store keyvault.Store, collect
 		analysis:       analyze.Options{Rewrite: opts.Rewrite, Allow: opts.Allow},
 		logger:         orDiscard(opts.Logger),
 	}
+	warnOfPlaintext(e.logger, opts.Migrating)
 	if e.kept == nil {
 		e.kept = new(atomic.Uint64)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/fieldcrypt/fieldcrypt"
 	"github.com/fieldcrypt/fieldcrypt/kms"
 	"github.com/fieldcrypt/fieldcrypt/payload"
+	"github.com/fieldcrypt/fieldcrypt/schema"
 )
 
 // aviary collects what leaves the library in words, and looks for secrets in it.
@@ -130,9 +131,13 @@ func TestNothingSecretInErrorsAndLogs(t *testing.T) {
 	schemas := employees(id, id)
 	keep := automatic(t, fieldcrypt.AutoEncryptionOptions{SchemaMap: schemas, Logger: logger}, store, nil)
 	fail := automatic(t, fieldcrypt.AutoEncryptionOptions{SchemaMap: schemas, Logger: logger, Undecryptable: fieldcrypt.Fail}, store, nil)
+	both := automatic(t, fieldcrypt.AutoEncryptionOptions{SchemaMap: schemas, Logger: logger,
+		Migrating: map[string]schema.Migration{"hr.employees": schema.ReadBothWritePlain}}, store, nil)
 	for _, cmd := range canaryCommands(plaintext, sealed) {
 		whole := raw(t, cmd)
 		_, err := keep.Encrypt(ctx, "hr", whole)
+		a.err(err)
+		_, err = both.Encrypt(ctx, "hr", whole)
 		a.err(err)
 		for n := 0; n < len(whole); n += 7 {
 			_, err := keep.Encrypt(ctx, "hr", whole[:n])

@@ -246,6 +246,22 @@ func TestNewAutoEncryptionRefuses(t *testing.T) {
 		"namespace":    {with(func(o *fieldcrypt.AutoEncryptionOptions) { o.SchemaMap = map[string]any{"db": bson.D{}} }), store, `"db"`},
 		"no document":  {with(func(o *fieldcrypt.AutoEncryptionOptions) { o.SchemaMap = map[string]any{"db.c": 1} }), store, "db.c"},
 		"bad bytes":    {with(func(o *fieldcrypt.AutoEncryptionOptions) { o.SchemaMap = map[string]any{"db.c": bson.Raw{1}} }), store, "db.c"},
+		"migrating what has no schema": {with(func(o *fieldcrypt.AutoEncryptionOptions) {
+			o.Migrating = map[string]schema.Migration{"db.c": schema.ReadBothWriteEncrypted}
+		}), store, "migrating db.c"},
+		"migrating what encrypts nothing": {with(func(o *fieldcrypt.AutoEncryptionOptions) {
+			o.SchemaMap, o.Migrating = map[string]any{"db.c": bson.D{}}, map[string]schema.Migration{"db.c": schema.ReadBothWriteEncrypted}
+		}), store, "migrating db.c"},
+		"migrating in an unknown step": {with(func(o *fieldcrypt.AutoEncryptionOptions) {
+			o.SchemaMap, o.Migrating = employees(payload.KeyID{1}.Binary(), payload.KeyID{1}.Binary()), map[string]schema.Migration{"hr.employees": 3}
+		}), store, "3 is not one of the steps"},
+		"migrating _id": {with(func(o *fieldcrypt.AutoEncryptionOptions) {
+			o.SchemaMap = map[string]any{"db.c": object(bson.D{{Key: "_id", Value: encryptField("string", det, bson.A{payload.KeyID{}.Binary()})}})}
+			o.Migrating = map[string]schema.Migration{"db.c": schema.ReadBothWriteEncrypted}
+		}), store, "encrypts _id"},
+		"migrating without analysis": {with(func(o *fieldcrypt.AutoEncryptionOptions) {
+			o.BypassQueryAnalysis, o.Migrating = true, map[string]schema.Migration{"db.c": schema.ReadBothWriteEncrypted}
+		}), store, "BypassQueryAnalysis"},
 		"bad schema": {with(func(o *fieldcrypt.AutoEncryptionOptions) {
 			o.SchemaMap = map[string]any{"db.c": object(bson.D{{Key: "a", Value: encryptField("bool", det, bson.A{payload.KeyID{}.Binary()})}})}
 		}), store, "schema of db.c"},
