@@ -76,6 +76,12 @@ func answerAll(t *testing.T, file string) string {
 	return strings.Join(out, "\n\n") + "\n"
 }
 
+// fataler is a test, of either kind.
+type fataler interface {
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 func migrationNamed(t testing.TB, name string) schema.Migration {
 	t.Helper()
 	for _, m := range []schema.Migration{schema.ReadBothWritePlain, schema.ReadBothWriteEncrypted} {
@@ -89,8 +95,7 @@ func migrationNamed(t testing.TB, name string) schema.Migration {
 	return schema.EncryptedOnly
 }
 
-func extJSON(t testing.TB, s string) bson.Raw {
-	t.Helper()
+func extJSON(t fataler, s string) bson.Raw {
 	var doc bson.Raw
 	if err := bson.UnmarshalExtJSON([]byte(s), false, &doc); err != nil {
 		t.Fatalf("%v in %s", err, s)
@@ -98,8 +103,7 @@ func extJSON(t testing.TB, s string) bson.Raw {
 	return doc
 }
 
-func parseSchema(t testing.TB, s string) *schema.Schema {
-	t.Helper()
+func parseSchema(t fataler, s string) *schema.Schema {
 	parsed, err := schema.Parse(extJSON(t, s), schema.Remote)
 	if err != nil {
 		t.Fatal(err)

@@ -61,14 +61,19 @@ type world struct {
 
 // A pipeline, filter or projection that is let through gives, on the encrypted documents, what it would have given in plaintext.
 func TestPipelinesKeepTheirMeaning(t *testing.T) {
+	pipelinesKeepTheirMeaning(t, drawWorld)
+}
+
+// pipelinesKeepTheirMeaning draws pipelines over worlds. rare are operators that may never be let through.
+func pipelinesKeepTheirMeaning(t *testing.T, draw func(*rapid.T) *world, rare ...string) {
 	counts := meanings{}
 	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
+		w := draw(t)
 		for range 60 {
 			w.keepsMeaning(t, counts)
 		}
 	})
-	counts.check(t)
+	counts.check(t, rare)
 }
 
 // meanings counts, by stage and operator, how often one was drawn where it could touch something encrypted; the same with "+" and let
@@ -82,13 +87,13 @@ func (c meanings) add(used map[string]bool, how string) {
 	}
 }
 
-func (c meanings) check(t *testing.T) {
+func (c meanings) check(t *testing.T, rare []string) {
 	t.Helper()
 	t.Logf("%d drawn, %d let through, %d with a sealed constant, %d gave documents, %d beyond the model, %d failing on the server", c[""], c["+"], c["!"], c["="], c["?"], c["x"])
 	for _, name := range slices.Concat(allowedStages, []string{"find", "delete", "$expr", "$eq", "$ne", "$in", "$cond", "$switch", "$ifNull", "$let", "$literal",
 		"$getField", "$first", "$last", "$arrayElemAt", "$isArray", "$size", "$and", "$or", "$not", "$gt", "$cmp", "$map", "$filter", "$push", "$addToSet"}) {
 		t.Logf("%-14s %5d drawn, %5d let through, %5d sealed, %5d with documents", name, c[name], c[name+"+"], c[name+"!"], c[name+"="])
-		if c[name+"+"] == 0 || c[name+"="] == 0 {
+		if !slices.Contains(rare, name) && (c[name+"+"] == 0 || c[name+"="] == 0) {
 			t.Errorf("%s was never let through and gave something: the property says nothing about it", name)
 		}
 	}

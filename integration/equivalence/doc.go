@@ -11,6 +11,9 @@
 // which prints how many operations of each kind were accepted and which rules refused the others. After a failure the
 // smallest workload that shows it is printed; -rapid.failfile runs it again.
 //
+// TestEquivalenceWhileMigrating does the same with a collection that is being migrated, through two clients of which one
+// writes plaintext: what is stored is a mixture, and what is let through must not show it.
+//
 // TestServerSeesNoPlaintext records every byte of a broad workload that reaches the server and searches it.
 //
 // The package is for tests only and exports nothing. FIELDCRYPT_TEST_URI names a server other than the embedded one.

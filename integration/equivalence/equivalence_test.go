@@ -23,14 +23,22 @@ import (
 	"github.com/fieldcrypt/fieldcrypt/analyze"
 	"github.com/fieldcrypt/fieldcrypt/integration/testserver"
 	"github.com/fieldcrypt/fieldcrypt/mongodriver"
+	"github.com/fieldcrypt/fieldcrypt/schema"
 )
 
 var duration = flag.Duration("equivalence.for", 8*time.Second, "how long TestEquivalence runs")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestEquivalence(t *testing.T) {
+func TestEquivalence(t *testing.T) { equivalence(t, false) }
+
+// TestEquivalenceWhileMigrating is the same with a collection that is being migrated: two clients share it, of which one writes plaintext and the other
+// ciphertext, so that what is stored is a mixture.
+func TestEquivalenceWhileMigrating(t *testing.T) { equivalence(t, true) }
+
+func equivalence(t *testing.T, migrating bool) {
 	l, s := startLab(t), newStatistics()
+	l.migrating = migrating
 	start := time.Now()
 	defer func() { t.Log(s.report(time.Since(start))) }()
 	for time.Since(start) < *duration {
@@ -42,7 +50,13 @@ func TestEquivalence(t *testing.T) {
 			l.workload(t, s)
 		})
 	}
-	s.assertFloors(t)
+	if !migrating {
+		s.assertFloors(t, 4)
+		return
+	}
+	if s.assertFloors(t, 10); s.plain < s.workloads {
+		t.Error("too few values were stored in clear for the property to mean anything")
+	}
 }
 
 // lab is a server with data keys on it.
@@ -52,6 +66,8 @@ type lab struct {
 	raw     *mongo.Client
 	keys    []bson.Binary
 	n       int // collections so far
+
+	migrating bool
 }
 
 func startLab(t *testing.T) *lab {
@@ -83,6 +99,7 @@ func startLab(t *testing.T) *lab {
 // twins are a collection through a client that encrypts, its plain twin, and the first as the server has it.
 type twins struct {
 	encrypted, plain, stored *mongo.Collection
+	other                    *mongo.Collection // encrypted, through a client in another step of a migration; nil: there is none
 	sent                     *traffic
 }
 
@@ -95,33 +112,62 @@ type traffic struct {
 // workload runs one drawn workload on collections of its own.
 func (l *lab) workload(t *rapid.T, s *statistics) {
 	fields := drawFields(t)
+	if l.migrating {
+		fields[0].enc = nil // no migration can change _id
+	}
 	w := &workload{T: t, fields: fields, places: places("", fields), exact: chance(t, 4)}
 	encrypting := describe(fields, drawMetadata(t), nil, l.keys)
 	t.Logf("schema %v", encrypting)
 	c := l.twins(t, encrypting, w.exact)
 	ctx := context.Background()
 	defer func() {
-		if err := errors.Join(c.encrypted.Drop(ctx), c.plain.Drop(ctx), c.encrypted.Database().Client().Disconnect(ctx)); err != nil {
+		err := errors.Join(c.encrypted.Drop(ctx), c.plain.Drop(ctx), c.encrypted.Database().Client().Disconnect(ctx))
+		if c.other != nil {
+			err = errors.Join(err, c.other.Database().Client().Disconnect(ctx))
+		}
+		if err != nil {
 			t.Errorf("cleaning up: %v", err)
 		}
 	}()
-	c.index(t, w)
+	if !l.migrating { // when an index tells values apart that are equal
+		c.index(t, w)
+	}
 	c.both(t, w.filling(), s)
 	for range rapid.IntRange(5, 40).Draw(t, "operations") {
 		c.both(t, w.operation(), s)
 	}
 	c.assertEqual(t)
-	sealed := c.assertSealed(t, w.places, l.keys)
+	sealed, plain := 0, 0
+	if l.migrating {
+		sealed, plain = c.countForms(t, w.places)
+	} else {
+		sealed = c.assertSealed(t, w.places, l.keys)
+	}
 	if !s.failing {
 		s.sealed += sealed
+		s.plain += plain
 		s.workloads++
 	}
 }
 
 func (l *lab) twins(t *rapid.T, encrypting bson.D, exact bool) twins {
 	l.n++
-	name, opts, sent := fmt.Sprint("encrypted", l.n), l.opts, new(traffic)
+	name, sent := fmt.Sprint("encrypted", l.n), new(traffic)
+	c := twins{plain: l.raw.Database(l.db).Collection(fmt.Sprint("plain", l.n)), stored: l.raw.Database(l.db).Collection(name), sent: sent}
+	if !l.migrating {
+		c.encrypted = l.collection(t, name, encrypting, exact, schema.EncryptedOnly, sent)
+		return c
+	}
+	c.encrypted = l.collection(t, name, encrypting, exact, schema.ReadBothWriteEncrypted, sent)
+	c.other = l.collection(t, name, encrypting, exact, schema.ReadBothWritePlain, sent)
+	return c
+}
+
+// collection is one through a client of its own, in a step of a migration.
+func (l *lab) collection(t *rapid.T, name string, encrypting bson.D, exact bool, step schema.Migration, sent *traffic) *mongo.Collection {
+	opts := l.opts
 	opts.SchemaMap = map[string]any{l.db + "." + name: encrypting}
+	opts.Migrating = map[string]schema.Migration{l.db + "." + name: step}
 	if exact {
 		opts.Rewrite = analyze.Exact
 	}
@@ -132,12 +178,12 @@ func (l *lab) twins(t *rapid.T, encrypting bson.D, exact bool) twins {
 		if l.hasCiphertext(e.Command) {
 			sent.sealed++
 		}
-		sent.leaked = sent.leaked || hasCanary(e.Command)
+		sent.leaked = sent.leaked || step == schema.EncryptedOnly && hasCanary(e.Command)
 	}}), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return twins{client.Database(l.db).Collection(name), l.raw.Database(l.db).Collection(fmt.Sprint("plain", l.n)), l.raw.Database(l.db).Collection(name), sent}
+	return client.Database(l.db).Collection(name)
 }
 
 // hasCiphertext looks for the beginning of a binary of subtype 6 with a data key's id.
@@ -175,8 +221,11 @@ type result struct {
 func (c twins) both(t *rapid.T, op operation, s *statistics) {
 	ctx := context.Background()
 	t.Logf("%s %+v", op.kind, op.args)
-	before := *c.sent
-	got, err := op.run(ctx, c.encrypted)
+	before, encrypted := *c.sent, c.encrypted
+	if c.other != nil {
+		encrypted = pick(t, c.encrypted, c.other)
+	}
+	got, err := op.run(ctx, encrypted)
 	if c.sent.leaked {
 		t.Fatalf("%s %+v: plaintext was sent", op.kind, op.args)
 	}
@@ -196,8 +245,8 @@ func (c twins) both(t *rapid.T, op operation, s *statistics) {
 		t.Fatalf("%s %+v: %v: the server does not stand this, which should be left out of what is drawn", op.kind, op.args, plainErr)
 	}
 	s.accepted(op.kind, want, c.sent.sealed > before.sealed)
-	if op.random && got.Modified > want.Modified && got.Modified <= got.Matched {
-		got.Modified = want.Modified // each encryption of the same value is another
+	if (op.random || c.other != nil) && got.Modified > want.Modified && got.Modified <= got.Matched {
+		got.Modified = want.Modified // each encryption of the same value is another, and so is its other form
 	}
 	if got.unordered {
 		slices.Sort(got.Values)

@@ -47,6 +47,32 @@ func (c twins) assertSealed(t *rapid.T, places []place, keys []bson.Binary) (sea
 	return sealed
 }
 
+// countForms counts the values of encrypted fields that the server has as ciphertext, and as plaintext.
+func (c twins) countForms(t *rapid.T, places []place) (sealed, plain int) {
+	var docs []bson.Raw
+	cursor, err := c.stored.Find(context.Background(), bson.D{})
+	if err == nil {
+		err = cursor.All(context.Background(), &docs)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range docs {
+		leaves(t, "", doc, func(path string, v bson.RawValue) {
+			p, known := at(places, path)
+			switch subtype, _, isBinary := v.BinaryOK(); {
+			case isBinary && subtype == 6:
+				if sealed++; !known || p.enc == nil {
+					t.Errorf("stored %s: ciphertext in a plain field", path)
+				}
+			case known && p.enc != nil:
+				plain++
+			}
+		})
+	}
+	return sealed, plain
+}
+
 // leaves calls f with each value in a document or an array that is neither.
 func leaves(t *rapid.T, prefix string, doc bson.Raw, f func(path string, v bson.RawValue)) {
 	elements, err := doc.Elements()
