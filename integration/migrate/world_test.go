@@ -54,17 +54,7 @@ const (
 // schema encrypts ssn deterministically, any and sub.n randomly.
 func (w *world) schema(t testing.TB) *schema.Schema {
 	t.Helper()
-	encrypt := func(alg string, types ...string) bson.D {
-		e := bson.D{{Key: "algorithm", Value: alg}, {Key: "keyId", Value: bson.A{w.key}}}
-		for _, name := range types {
-			e = append(e, bson.E{Key: "bsonType", Value: name})
-		}
-		return bson.D{{Key: "encrypt", Value: e}}
-	}
-	raw, err := bson.Marshal(bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: bson.D{
-		{Key: "ssn", Value: encrypt(det, "string")}, {Key: "any", Value: encrypt(random)},
-		{Key: "sub", Value: bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: bson.D{{Key: "n", Value: encrypt(random)}}}}},
-	}}})
+	raw, err := bson.Marshal(w.schemaDocument())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +63,20 @@ func (w *world) schema(t testing.TB) *schema.Schema {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func (w *world) schemaDocument() bson.D {
+	encrypt := func(alg string, types ...string) bson.D {
+		e := bson.D{{Key: "algorithm", Value: alg}, {Key: "keyId", Value: bson.A{w.key}}}
+		for _, name := range types {
+			e = append(e, bson.E{Key: "bsonType", Value: name})
+		}
+		return bson.D{{Key: "encrypt", Value: e}}
+	}
+	return bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: bson.D{
+		{Key: "ssn", Value: encrypt(det, "string")}, {Key: "any", Value: encrypt(random)},
+		{Key: "sub", Value: bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: bson.D{{Key: "n", Value: encrypt(random)}}}}},
+	}}}
 }
 
 func (w *world) migration(t testing.TB, c *mongo.Collection, opts migrate.Options) *migrate.Migration {
