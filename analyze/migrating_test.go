@@ -2,6 +2,7 @@ package analyze_test
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -169,6 +170,7 @@ func TestNothingElseLeaksWhileMigrating(t *testing.T) {
 				without.Command = withoutSecondForms(t, res)
 				both += len(res.Command) - len(without.Command)
 				g.checkNothingLeaks(cmd, without)
+				checkArrays(t, res.Command, false)
 				checkIdempotent(t, res, during(schema.ReadBothWriteEncrypted))
 			}
 		}
@@ -177,6 +179,18 @@ func TestNothingElseLeaksWhileMigrating(t *testing.T) {
 	t.Logf("%d bytes of second forms", both)
 	if both == 0 {
 		t.Error("nothing was sent in both forms")
+	}
+}
+
+// checkArrays checks that the elements of every array are counted from 0. Programs that print an array do not show it.
+func checkArrays(t *rapid.T, doc []byte, isArray bool) {
+	for i, e := range elements(t, doc) {
+		if isArray && string(e.Key) != strconv.Itoa(i) {
+			t.Fatalf("element %d of an array is called %s", i, e.Key)
+		}
+		if e.IsContainer() {
+			checkArrays(t, e.Value, e.Type == bson.TypeArray)
+		}
 	}
 }
 

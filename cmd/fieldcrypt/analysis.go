@@ -14,9 +14,9 @@ import (
 
 // analysisFlags are the flags of analyze and explain.
 type analysisFlags struct {
-	schemaMap, schema, db, rewrite string
-	allow                          []string
-	remote                         bool
+	schemaMap, schema, db, rewrite, migrating string
+	allow                                     []string
+	remote                                    bool
 }
 
 // flagsHelp is the part of the help that analyze and explain share.
@@ -27,7 +27,8 @@ const flagsHelp = `Schemas: exactly one of
 Files are Extended JSON v2, canonical or relaxed. A SCHEMA is what MongoDB's
 drivers take in schemaMap: {"bsonType": "object", "properties": {…}}. --remote
 reads it as the $jsonSchema of a collection's validator, which may hold
-validation keywords too.
+validation keywords too. --migrating takes all collections that encrypt for ones
+in a step of a migration, in which plaintext and ciphertext are read.
 
 Input: commands as Extended JSON v2 documents, canonical or relaxed, on standard
 input: one or many, laid out over lines as you like, one after the other without
@@ -45,11 +46,13 @@ func (f *analysisFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.db, "db", "", "database `NAME` of commands without $db")
 	flags.StringVar(&f.rewrite, "rewrite", "minimal", "`minimal|exact`: change sealed values only, or write what mongocryptd writes")
 	flags.StringSliceVar(&f.allow, "allow", nil, "`type,sort`: let $type, or sorting, use encrypted fields as the server sees them")
+	flags.StringVar(&f.migrating, "migrating", "", "`write-plain|write-encrypted`: what a client in this step of a migration does")
 	flags.BoolVar(&f.remote, "remote", false, "read schemas as collection validators")
 	_ = cmd.MarkFlagFilename("schema-map", "json") // fails for unknown flags only
 	_ = cmd.MarkFlagFilename("schema", "json")
 	_ = cmd.RegisterFlagCompletionFunc("db", cobra.NoFileCompletions)
 	_ = cmd.RegisterFlagCompletionFunc("rewrite", cobra.FixedCompletions([]string{"minimal", "exact"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("migrating", cobra.FixedCompletions([]string{"write-plain", "write-encrypted"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions([]string{"type", "sort"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -92,6 +95,16 @@ func (f *analysisFlags) analysis(cmd *cobra.Command) (*analysis, error) {
 	if cmd.Flags().Changed("db") && !isDatabase(f.db) {
 		return nil, badUsage("", "--db: expected the name of a database: not empty, without a dot")
 	}
+	step := schema.EncryptedOnly
+	switch f.migrating {
+	case "":
+	case schema.ReadBothWritePlain.String():
+		step = schema.ReadBothWritePlain
+	case schema.ReadBothWriteEncrypted.String():
+		step = schema.ReadBothWriteEncrypted
+	default:
+		return nil, badUsage("", "--migrating: expected write-plain or write-encrypted")
+	}
 	origin := schema.Local
 	if f.remote {
 		origin = schema.Remote
@@ -105,7 +118,11 @@ func (f *analysisFlags) analysis(cmd *cobra.Command) (*analysis, error) {
 	default:
 		a.schemas, err = readSchemaMap(f.schemaMap, origin)
 	}
-	return a, err
+	if err != nil {
+		return nil, err
+	}
+	a.schemas.during(step)
+	return a, nil
 }
 
 func isDatabase(name string) bool { return name != "" && !strings.ContainsAny(name, ".\x00") }

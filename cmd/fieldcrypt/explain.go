@@ -88,6 +88,9 @@ func (e *explanation) text(o outcome) ([]byte, error) {
 		refusedText(&b, o.refused)
 	case o.result.HasPlaceholders:
 		e.sealedText(&b)
+		if s, _ := e.schemas.of(o.target.Namespaces[0]); s.Migration().ReadsBoth() {
+			b.WriteString("  while migrating, what a query compares with goes out in clear as well\n")
+		}
 	default:
 		b.WriteString(": passes unchanged\n  " + e.passes(o) + "\n")
 	}
@@ -141,6 +144,8 @@ func (e *explanation) passes(o outcome) string {
 		return fmt.Sprintf("%s has no schema for %s", e.schemas.file, printable(ns))
 	case !s.Encrypts():
 		return "the schema encrypts nothing"
+	case s.Migration() == schema.ReadBothWritePlain:
+		return "in this step of a migration, values are written in clear; to be encrypted are " + fieldNames(s.Fields())
 	}
 	return "no value in it belongs to an encrypted field; encrypted are " + fieldNames(s.Fields())
 }

@@ -29,6 +29,14 @@ func (s *schemas) of(ns string) (found *schema.Schema, known bool) {
 	return found, known
 }
 
+// during brings all schemas into a step of a migration.
+func (s *schemas) during(step schema.Migration) {
+	s.one = s.one.During(step)
+	for ns, one := range s.by {
+		s.by[ns] = one.During(step)
+	}
+}
+
 // readSchema reads the file of --schema.
 func readSchema(file string, origin schema.Origin) (*schemas, error) {
 	doing := "reading schema " + file
