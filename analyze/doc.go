@@ -12,7 +12,8 @@
 //
 // What no analysis can see, and what therefore stays the application's business: a collation does not reach into ciphertext, so that
 // equality on an encrypted field is always byte by byte; a view may lie over an encrypted collection; documents stored before
-// encryption hold plaintext that no encrypted constant equals.
+// encryption hold plaintext that no encrypted constant equals, unless the schema says that the collection is migrated ([schema.Schema.During]):
+// then both are asked for, and in one of its steps values are written in clear. The first promise has no other exception.
 //
 // What is decided, and how, stands in tables: commands and their fields in commands.go and bulk.go, options of indexes in index.go, operators
 // that stand in the place of a field name in filter.go, match operators in match.go, update operators in update.go, expressions in

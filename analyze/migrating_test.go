@@ -128,8 +128,7 @@ func withUnfit(t *rapid.T, doc bson.Raw, at *schema.Node) bson.Raw {
 // What a query sends in clear while a collection is migrated is the second form of a value that is compared with a deterministic field, beside the first;
 // and the step that writes in clear accepts what the other one does, and differs in what it writes only.
 func TestNothingElseLeaksWhileMigrating(t *testing.T) {
-	counts := newTally()
-	both := 0
+	var commandsDrawn, accepted, withSealed, both int
 	rapid.Check(t, func(t *rapid.T) {
 		root, doc := drawSchema(t)
 		compiled, err := schema.Parse(marshal(t, doc), schema.Remote)
@@ -151,16 +150,17 @@ func TestNothingElseLeaksWhileMigrating(t *testing.T) {
 		}
 		for range 50 {
 			g := &drawer{T: t, root: root, roots: roots, oddities: rapid.IntRange(0, 3).Draw(t, "oddities")}
-			odd := g.oddities > 0
-			name := commands[evenly(t, len(commands))]
-			cmd := marshal(t, g.command(name, doc))
+			cmd := marshal(t, g.command(commands[evenly(t, len(commands))], doc))
 			results := analyzeBoth(t, cmd, during(schema.ReadBothWriteEncrypted), g.canaries)
 			plain := analyzeBoth(t, cmd, during(schema.ReadBothWritePlain), g.canaries)
 			if (results == nil) != (plain == nil) {
 				t.Fatalf("the steps disagree about %v", cmd)
 			}
-			if !odd {
-				counts.add(name, results)
+			if commandsDrawn++; results != nil {
+				accepted++
+			}
+			if results != nil && results[0].HasPlaceholders {
+				withSealed++
 			}
 			for i, res := range results {
 				if i == 0 && opened(t, res) != opened(t, plain[i]) { // Exact writes a statement without a sealed value in another way
@@ -175,10 +175,9 @@ func TestNothingElseLeaksWhileMigrating(t *testing.T) {
 			}
 		}
 	})
-	counts.check(t)
-	t.Logf("%d bytes of second forms", both)
-	if both == 0 {
-		t.Error("nothing was sent in both forms")
+	t.Logf("%d commands, %d accepted, %d with sealed values, %d bytes of second forms", commandsDrawn, accepted, withSealed, both)
+	if accepted*4 < commandsDrawn || withSealed*10 < commandsDrawn || both < commandsDrawn {
+		t.Error("too few commands are accepted, or sent in both forms, for the property to mean anything")
 	}
 }
 

@@ -55,6 +55,11 @@ func TestReadmePrograms(t *testing.T) {
 // runProgram builds a program here, in the workspace, and runs it in dir.
 func runProgram(t *testing.T, dir, source string, env []string) string {
 	t.Helper()
+	return runBinary(t, buildProgram(t, dir, source), dir, env)
+}
+
+func buildProgram(t *testing.T, dir, source string) (binary string) {
+	t.Helper()
 	file, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "program.exe")
 	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
 		t.Fatal(err)
@@ -62,6 +67,11 @@ func runProgram(t *testing.T, dir, source string, env []string) string {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, file).CombinedOutput(); err != nil {
 		t.Fatalf("building the program: %v\n%s", err, out)
 	}
+	return binary
+}
+
+func runBinary(t *testing.T, binary, dir string, env []string) string {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary)
 	cmd.Dir, cmd.Env = dir, env
 	var errs strings.Builder
