@@ -126,8 +126,11 @@ func holdsSeveral(e bsonraw.Element) bool {
 	if e.Type != bson.TypeArray {
 		return false
 	}
-	it := bsonraw.Iterate(e.Value)
-	return it.Next() && it.Next()
+	n := 0
+	for it := bsonraw.Iterate(e.Value); n < 2 && it.Next(); {
+		n++
+	}
+	return n == 2
 }
 
 // setsField says whether an update gives the field at path, or the document around it, a value in a document that it inserts. To a replacement servers
