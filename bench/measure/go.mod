@@ -1,0 +1,3 @@
+module github.com/fieldcrypt/fieldcrypt/bench/measure
+
+go 1.25.0

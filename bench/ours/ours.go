@@ -1,0 +1,129 @@
+// Package ours is the side of this module: its public API, as a program uses it.
+package ours
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt"
+	"github.com/fieldcrypt/fieldcrypt/bench/measure"
+	"github.com/fieldcrypt/fieldcrypt/keyvault"
+)
+
+// Side is fieldcrypt.
+type Side struct{}
+
+var _ measure.Side = Side{}
+
+// Name implements measure.Side.
+func (Side) Name() string { return "fieldcrypt" }
+
+// Open implements measure.Side.
+func (Side) Open(t measure.Task) (func(int) ([]byte, error), func(), error) {
+	switch t.Operation {
+	case measure.EncryptValue, measure.DecryptValue:
+		return explicit(t)
+	case measure.EncryptCommand, measure.DecryptReply:
+		return automatic(t)
+	case measure.FirstReply:
+		return first(t)
+	case measure.Insert, measure.Find:
+		return endToEnd(t)
+	}
+	return nil, nil, fmt.Errorf("fieldcrypt does not %s", t.Operation)
+}
+
+func explicit(t measure.Task) (func(int) ([]byte, error), func(), error) {
+	ctx := context.Background()
+	store, err := vault(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	ce, err := fieldcrypt.NewClientEncryption(nil, fieldcrypt.ClientEncryptionOptions{
+		KeyVault: store, KmsProviders: providers(t), KeyExpiration: forEver(), KeyCacheSize: len(t.DataKeys),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	opts := fieldcrypt.EncryptOptions{KeyID: &bson.Binary{Subtype: bson.TypeBinaryUUID, Data: t.KeyID}, Algorithm: t.Algorithm}
+	encrypt := func(i int) ([]byte, error) {
+		b, err := ce.Encrypt(ctx, bson.RawValue{Type: bson.Type(t.Type), Value: t.Inputs[i%len(t.Inputs)]}, opts)
+		return b.Data, err
+	}
+	decrypt := func(i int) ([]byte, error) {
+		v, err := ce.Decrypt(ctx, bson.Binary{Subtype: bson.TypeBinaryEncrypted, Data: t.Inputs[i%len(t.Inputs)]})
+		return v.Value, err
+	}
+	free := func() { _ = ce.Close(ctx) }
+	if t.Operation == measure.EncryptValue {
+		return encrypt, free, nil
+	}
+	return decrypt, free, nil
+}
+
+func automatic(t measure.Task) (func(int) ([]byte, error), func(), error) {
+	ctx := context.Background()
+	store, err := vault(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := engine(t, store)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.Operation == measure.EncryptCommand {
+		return func(i int) ([]byte, error) { return e.Encrypt(ctx, t.Database, t.Inputs[i%len(t.Inputs)]) }, e.Close, nil
+	}
+	return func(i int) ([]byte, error) { return e.Decrypt(ctx, t.Inputs[i%len(t.Inputs)]) }, e.Close, nil
+}
+
+func first(t measure.Task) (func(int) ([]byte, error), func(), error) {
+	store, err := vault(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(i int) ([]byte, error) {
+		e, err := engine(t, store)
+		if err != nil {
+			return nil, err
+		}
+		defer e.Close()
+		return e.Decrypt(context.Background(), t.Inputs[i%len(t.Inputs)])
+	}, func() {}, nil
+}
+
+func engine(t measure.Task, store keyvault.Store) (*fieldcrypt.AutoEncryption, error) {
+	var schemas map[string]any
+	if len(t.SchemaMap) > 0 {
+		if err := bson.Unmarshal(t.SchemaMap, &schemas); err != nil {
+			return nil, err
+		}
+	}
+	return fieldcrypt.NewAutoEncryption(fieldcrypt.AutoEncryptionOptions{
+		KmsProviders: providers(t), SchemaMap: schemas, KeyExpiration: forEver(), KeyCacheSize: len(t.DataKeys),
+	}, store, nil)
+}
+
+// forEver is how long keys are kept: what is measured is not whether they expire.
+func forEver() *time.Duration { return new(time.Duration) }
+
+func providers(t measure.Task) map[string]map[string]any {
+	return map[string]map[string]any{"local": {"key": t.MasterKey}}
+}
+
+func vault(t measure.Task) (keyvault.Store, error) {
+	store := keyvault.NewMemoryStore()
+	for _, doc := range t.DataKeys {
+		key, err := keyvault.ParseDataKey(doc)
+		if err != nil {
+			return nil, err
+		}
+		if err := store.Insert(context.Background(), key); err != nil {
+			return nil, err
+		}
+	}
+	return store, nil
+}
