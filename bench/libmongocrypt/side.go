@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/version"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/mongocrypt"
@@ -19,7 +20,9 @@ type side struct{}
 
 var _ measure.Side = side{}
 
-func (side) Name() string { return "libmongocrypt " + mongocrypt.Version() }
+func (side) Name() string {
+	return fmt.Sprintf("libmongocrypt %s, Go driver %s", mongocrypt.Version(), version.Driver)
+}
 
 func (side) Open(t measure.Task) (func(int) ([]byte, error), func(), error) {
 	switch t.Operation {
@@ -33,6 +36,9 @@ func (side) Open(t measure.Task) (func(int) ([]byte, error), func(), error) {
 		return nil, nil, err
 	}
 	do, err := operation(crypt, t)
+	if err == nil && t.Operation == measure.DecryptValue {
+		err = measure.Fill(t, do)
+	}
 	return do, crypt.Close, err
 }
 

@@ -32,6 +32,7 @@ const (
 
 type reply struct {
 	Err    string
+	Slow   string // instead of Err: the text of a SlowError
 	Name   string
 	Out    []byte
 	N      int
@@ -54,7 +55,9 @@ func Serve(in io.Reader, out io.Writer, s Side) error {
 			return err
 		}
 		answer, err := w.answer(asked)
-		if err != nil {
+		if slow := new(SlowError); errors.As(err, &slow) {
+			answer.Slow = slow.Why
+		} else if err != nil {
 			answer.Err = err.Error()
 		}
 		if err := to.Encode(answer); err != nil {
@@ -144,8 +147,10 @@ func (p *Process) Stop() error {
 	return p.cmd.Wait()
 }
 
-// ErrTime means that a program took longer than it may; it was killed.
-var ErrTime = errors.New("longer than it may take")
+// SlowError means that a side takes longer than it may. A program that took longer for one request was killed.
+type SlowError struct{ Why string }
+
+func (e *SlowError) Error() string { return "too slow: " + e.Why }
 
 func (p *Process) ask(r request, limit time.Duration) (reply, error) {
 	var late atomic.Bool
@@ -158,9 +163,11 @@ func (p *Process) ask(r request, limit time.Duration) (reply, error) {
 	timer.Stop()
 	switch {
 	case err != nil && late.Load():
-		return a, fmt.Errorf("%s: %w", p.Name, ErrTime)
+		return a, &SlowError{fmt.Sprintf("more than %s", limit)}
 	case err != nil:
 		return a, fmt.Errorf("asking %s: %w", p.Name, err)
+	case a.Slow != "":
+		return a, &SlowError{a.Slow}
 	case a.Err != "":
 		return a, fmt.Errorf("%s: %s", p.Name, a.Err)
 	}

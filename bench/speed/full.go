@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"regexp"
+	"runtime"
 	"time"
 
-	"github.com/fieldcrypt/fieldcrypt/bench/measure"
+	"github.com/fieldcrypt/fieldcrypt/bench/report"
+	"github.com/fieldcrypt/fieldcrypt/bench/results"
 	"github.com/fieldcrypt/fieldcrypt/bench/workload"
 )
 
@@ -15,7 +19,12 @@ func full(ctx context.Context, args []string) (err error) {
 	f := flag.NewFlagSet("full", flag.ContinueOnError)
 	program := f.String("libmongocrypt", "", "the program of the other side; none: it is not compared")
 	libraries := f.String("libraries", "", "the folder of a newer libmongocrypt; none: it is not compared")
-	match := f.String("match", "", "only workloads whose name matches")
+	var on servers
+	f.StringVar(&on.ferretDB, "ferretdb", "", "the program of an embedded server; none: not used")
+	f.StringVar(&on.java, "java", "", "the program of mongo-java-server; none: not used")
+	f.StringVar(&on.mongocryptd, "mongocryptd", "", "the daemon, for libmongocrypt on servers")
+	match := f.String("match", "", "only workloads whose group or name matches")
+	out := f.String("out", "", "the file for the results; none: they are only printed")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -23,40 +32,63 @@ func full(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	ps := &programs{starts: []start{here(oursSide), here(floorSide)}}
+	ps := &programs{starts: []start{here(results.Ours, "ours"), here(results.Floor, "floor")}}
 	if *program != "" {
-		ps.starts = append(ps.starts, library(olderSide, *program, ""))
-		if *libraries != "" {
-			ps.starts = append(ps.starts, library(newerSide, *program, *libraries))
-		}
+		ps.starts = append(ps.starts, library(results.Older, *program, ""))
 	}
-	defer func() { err = firstError(err, ps.stop()) }()
-	p := plan{round: 30 * time.Millisecond, rounds: 21, limit: 20 * time.Second, all: 15 * time.Second, least: 3}
-	fmt.Println(heading(ps.starts))
-	for _, w := range workload.Table() {
-		if !only.MatchString(w.Name) {
+	if *program != "" && *libraries != "" {
+		ps.starts = append(ps.starts, library(results.Newer, *program, *libraries))
+	}
+	defer func() { err = errors.Join(err, ps.stop()) }()
+
+	p := plan{round: 30 * time.Millisecond, rounds: 21, limit: 20 * time.Second, all: 10 * time.Second, least: 3}
+	r := &results.Results{Machine: processor(), Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
+	if r.Versions, err = ps.names(); err != nil {
+		return err
+	}
+	table, stop, err := on.workloads()
+	defer stop()
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	for _, w := range append(workload.Table(), table...) {
+		if !only.MatchString(w.Group) && !only.MatchString(w.Name) {
 			continue
 		}
-		l, err := compare(ctx, ps, w, p)
+		m, err := compare(ctx, ps, w, p)
 		if err != nil {
 			return err
 		}
-		fmt.Println(l.text(ps.starts))
+		r.Workloads = append(r.Workloads, m)
+		fmt.Printf("%4.0f s  %s\n", time.Since(begin).Seconds(), report.Line(m))
 	}
-	return nil
+	if *out == "" {
+		return nil
+	}
+	return r.Write(*out)
 }
 
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
+// show writes the page and the plots of results.
+func show(args []string) error {
+	f := flag.NewFlagSet("report", flag.ContinueOnError)
+	in := f.String("results", "results.json", "the file of the results")
+	page := f.String("page", "../docs/performance.md", "the page")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	r, err := results.Read(*in)
+	if err != nil {
+		return err
+	}
+	files, err := report.Files(r, *page)
+	if err != nil {
+		return err
+	}
+	for name, content := range files {
+		if err := os.WriteFile(name, content, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func wall(s measure.Sample) float64 { return s.Wall }
-func cpu(s measure.Sample) float64  { return s.CPU }
-func allocs(s measure.Sample) float64 {
-	return float64(int64(s.Allocs)) // as in package testing: what others in the program make is not one for each
 }

@@ -23,6 +23,7 @@ func main() {
 }
 
 const usage = `speed full  [-libmongocrypt PROGRAM [-libraries FOLDER]] [-match REGEXP] [-out FILE]
+speed report [-results FILE] [-page FILE]
 speed short [-match REGEXP]
 speed serve ours | floor     (used by the others)`
 
@@ -37,6 +38,8 @@ func run(ctx context.Context, args []string) error {
 		return full(ctx, args[1:])
 	case "short":
 		return short(ctx, args[1:])
+	case "report":
+		return show(args[1:])
 	}
 	return fmt.Errorf("no command %q\n%s", args[0], usage)
 }

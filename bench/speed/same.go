@@ -2,30 +2,21 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/fieldcrypt/fieldcrypt/bench/measure"
+	"github.com/fieldcrypt/fieldcrypt/bench/results"
 	"github.com/fieldcrypt/fieldcrypt/bench/workload"
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
-// same says whether all sides did the same, and the right thing: results are what they made of the first inputs.
-func same(b *workload.Built, results map[string][][]byte) error {
-	for side, outs := range results {
-		for i, out := range outs {
-			if err := right(b, side, i, out); err != nil {
-				return fmt.Errorf("what %s makes of input %d: %w", side, i, err)
-			}
-		}
-	}
-	return nil
-}
-
 var errDiffers = errors.New("it is not what it should be")
 
+// right checks what a side made of the i-th input.
 func right(b *workload.Built, side string, i int, out []byte) error {
 	switch b.Task.Operation {
 	case measure.EncryptValue:
@@ -34,8 +25,12 @@ func right(b *workload.Built, side string, i int, out []byte) error {
 		return equal(out, b.Plain[i])
 	case measure.EncryptCommand:
 		return command(b, side, out, b.Plain[i])
+	case measure.Insert:
+		return stored(b, out, b.Plain[i])
+	case measure.Find:
+		return equal(out, b.Plain[i])
 	case measure.DecryptReply, measure.FirstReply:
-		if side != floorSide {
+		if side != results.Floor {
 			return equal(out, b.Plain[i])
 		}
 		want, err := plaintexts(b.Task.Inputs[i], b.Plain[i])
@@ -83,9 +78,12 @@ func command(b *workload.Built, side string, out, plain []byte) error {
 	var contents [][]byte
 	var want [][]byte
 	var err error
-	if side == floorSide {
+	if side == results.Floor {
 		contents, want, err = apart(b, out)
 	} else {
+		if err := whole(out); err != nil {
+			return err
+		}
 		if contents, err = ciphertexts(out); err != nil {
 			return err
 		}
@@ -103,6 +101,30 @@ func command(b *workload.Built, side string, out, plain []byte) error {
 		}
 	}
 	return nil
+}
+
+// whole says whether doc is one BSON document and nothing else.
+func whole(doc bson.Raw) error {
+	if err := doc.Validate(); err != nil {
+		return err
+	}
+	if n := int(binary.LittleEndian.Uint32(doc)); n != len(doc) {
+		return fmt.Errorf("a document of %d bytes in %d", n, len(doc))
+	}
+	return nil
+}
+
+// stored checks an inserted document as the server has it.
+func stored(b *workload.Built, id, plain []byte) error {
+	doc, err := b.Stored(id)
+	if err != nil {
+		return err
+	}
+	plain = measure.WithID(plain, [12]byte(id))
+	if b.Task.Plain {
+		return equal(doc, plain)
+	}
+	return command(b, "", doc, plain)
 }
 
 // apart cuts the floor's bytes into ciphertexts of the marked values.

@@ -3,6 +3,62 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
+	"fmt"
+	"time"
+
+	"github.com/fieldcrypt/fieldcrypt/bench/results"
+	"github.com/fieldcrypt/fieldcrypt/bench/workload"
 )
 
-func short(context.Context, []string) error { return errors.New("not yet") }
+// tolerance is by how much a bound may be missed: machines are noisy, and what this is to find is a step, not a drift.
+const tolerance = 1.5
+
+// short fails where ours is much further over the floor than it should be, or makes more objects. Both are measured now, on this machine, in the time of
+// its cores: neither another machine nor other programs on this one make a difference.
+func short(ctx context.Context, args []string) (err error) {
+	if err := flag.NewFlagSet("short", flag.ContinueOnError).Parse(args); err != nil {
+		return err
+	}
+	ps := &programs{starts: []start{here(results.Ours, "ours"), here(results.Floor, "floor")}}
+	defer func() { err = errors.Join(err, ps.stop()) }()
+	p := plan{round: 20 * time.Millisecond, rounds: 15, limit: time.Minute, all: 5 * time.Second, least: 3}
+	var missed []error
+	passed := 0
+	for _, w := range workload.Table() {
+		if !w.Short {
+			continue
+		}
+		m, err := compare(ctx, ps, w, p)
+		if err != nil {
+			return err
+		}
+		errs := verdict(w, m)
+		for _, err := range errs {
+			missed = append(missed, fmt.Errorf("%s: %w", w.Name, err))
+		}
+		if len(errs) == 0 {
+			passed++
+		}
+		fmt.Printf("%-36s %5.2f times the floor, bound %4g; %g allocations, bound %g\n",
+			w.Name, m.CPURatio(results.Ours, results.Floor), w.OverFloor, m.Sides[results.Ours].Allocs, w.Allocs)
+	}
+	fmt.Printf("a bound on time may be missed by half of it; 0: none\n")
+	fmt.Printf("%d passed, %d failed\n", passed, len(missed))
+	return errors.Join(missed...)
+}
+
+// verdict is what is wrong with a workload's measurements.
+func verdict(w workload.Workload, m results.Workload) (errs []error) {
+	ours := m.Sides[results.Ours]
+	if ratio := m.CPURatio(results.Ours, results.Floor); w.OverFloor > 0 && ratio > w.OverFloor*tolerance {
+		errs = append(errs, fmt.Errorf("it takes %.2f times as long as the bare primitives; at most %g is right, %.2f still let through", ratio, w.OverFloor, w.OverFloor*tolerance))
+	}
+	if ours.Allocs > w.Allocs {
+		errs = append(errs, fmt.Errorf("it allocates %g times; at most %g is right", ours.Allocs, w.Allocs))
+	}
+	if ours.Missing != "" {
+		errs = append(errs, errors.New(ours.Missing))
+	}
+	return errs
+}

@@ -7,35 +7,44 @@ import (
 	"path/filepath"
 
 	"github.com/fieldcrypt/fieldcrypt/bench/measure"
-)
-
-// The sides, as the results name them.
-const (
-	oursSide  = "ours"
-	floorSide = "floor"
-	olderSide = "libmongocrypt" // the one of the system
-	newerSide = "newer libmongocrypt"
+	"github.com/fieldcrypt/fieldcrypt/bench/results"
+	"github.com/fieldcrypt/fieldcrypt/bench/workload"
 )
 
 // start is how each side's program is started.
 type start struct {
 	side    string
 	command func() *exec.Cmd
+	plain   bool // it is to work without encryption
 }
 
-func here(side string) start {
-	return start{side, func() *exec.Cmd {
+// sides are those that work on what was built.
+func sides(all []start, w workload.Workload, b *workload.Built) (some []start) {
+	for _, s := range all {
+		if s.side != results.Floor || w.Floor {
+			some = append(some, s)
+		}
+		if s.side != results.Floor && b.Unencrypted != nil {
+			some = append(some, start{results.Unencrypted(s.side), s.command, true})
+		}
+	}
+	return some
+}
+
+// here runs a side that this program has itself.
+func here(side, name string) start {
+	return start{side: side, command: func() *exec.Cmd {
 		self, err := os.Executable()
 		if err != nil {
 			self = os.Args[0]
 		}
-		return exec.Command(self, "serve", side)
+		return exec.Command(self, "serve", name)
 	}}
 }
 
 // library runs program with the libmongocrypt of a folder, if one is named, and with the primitives that it then needs.
 func library(side, program, folder string) start {
-	return start{side, func() *exec.Cmd {
+	return start{side: side, command: func() *exec.Cmd {
 		cmd := exec.Command(program)
 		if folder != "" {
 			cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+folder, "LD_PRELOAD="+filepath.Join(folder, "crypto.so"))
@@ -48,6 +57,7 @@ func library(side, program, folder string) start {
 type programs struct {
 	starts  []start
 	running map[string]*measure.Process
+	slow    map[string]bool // by group and side: it was too slow, so that larger workloads of the group are not tried
 }
 
 func (p *programs) get(s start) (*measure.Process, error) {
@@ -65,6 +75,19 @@ func (p *programs) get(s start) (*measure.Process, error) {
 	}
 	p.running[s.side] = r
 	return r, nil
+}
+
+// names are what the sides say they are.
+func (p *programs) names() (map[string]string, error) {
+	names := make(map[string]string)
+	for _, s := range p.starts {
+		r, err := p.get(s)
+		if err != nil {
+			return nil, err
+		}
+		names[s.side] = r.Name
+	}
+	return names, nil
 }
 
 // drop forgets a program that is of no more use.

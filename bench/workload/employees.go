@@ -18,15 +18,15 @@ const (
 	random        = "AEAD_AES_256_CBC_HMAC_SHA_512-Random"
 )
 
-// employee has 20 fields; schema encrypts the first 5.
+// employee has 20 fields; schema encrypts the 5 after the _id, which is where servers want it.
 func employee(i int) bson.D {
 	return bson.D{
+		{Key: "_id", Value: int32(i)},
 		{Key: "ssn", Value: fmt.Sprintf("%09d", 100000000+i)},
 		{Key: "account", Value: int64(7000000000 + i)},
 		{Key: "insurer", Value: fmt.Sprintf("insurer number %d", i%50)},
 		{Key: "salary", Value: int32(50000 + i)},
 		{Key: "address", Value: bson.D{{Key: "street", Value: fmt.Sprintf("%d Long Street", i)}, {Key: "zip", Value: "10115"}, {Key: "city", Value: "Berlin"}}},
-		{Key: "_id", Value: int32(i)},
 		{Key: "name", Value: fmt.Sprintf("employee number %d", i)},
 		{Key: "title", Value: "engineer"},
 		{Key: "department", Value: "research and development"},

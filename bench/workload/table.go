@@ -43,8 +43,8 @@ func Table() []Workload {
 		{Group: Commands, Name: "insertMany, 1000 documents", Bounds: Bounds{1.7, 0, 1}, build: insert(1000, oneCore)},
 
 		{Group: Replies, Name: "find, 100 documents of 5 fields", Bounds: Bounds{1.25, 3.4, 1}, build: find(100, oneCore, true)},
-		{Group: Replies, Name: "find, 16 MiB", Bounds: Bounds{1.25, 0, 1}, build: find(16<<10, oneCore, true)},
-		{Group: Replies, Name: "find, nothing to decrypt, 29 KB", Bounds: Bounds{0, 10, 0}, build: find(48, oneCore, false)},
+		{Group: Replies, Name: "find, 16 MiB", Bounds: Bounds{1.25, 0, 1}, build: find(18_000, oneCore, true)},
+		{Group: Replies, Name: "find, nothing to decrypt, 29 KB", Bounds: Bounds{0, 10, 0}, build: find(55, oneCore, false)},
 	}
 	for i := range t {
 		t[i].Goroutines, t[i].Short, t[i].Floor = 1, true, t[i].OverFloor > 0
@@ -52,7 +52,7 @@ func Table() []Workload {
 	t = append(t,
 		Workload{Group: Bulk, Name: "bulk decrypt, 1500 fields, all cores", Goroutines: 1, Bounds: Bounds{0, 5.5, 0}, build: bulk(1500, allCores)},
 		Workload{Group: Replies, Name: "find, 100 documents of 5 fields, all cores", Goroutines: 1, Bounds: Bounds{0, 6, 0}, build: find(100, allCores, true)},
-		Workload{Group: Replies, Name: "find, 16 MiB, all cores", Goroutines: 1, build: find(16<<10, allCores, true)},
+		Workload{Group: Replies, Name: "find, 16 MiB, all cores", Goroutines: 1, build: find(18_000, allCores, true)},
 	)
 	return slices.Concat(t, keys(), callers(), curves())
 }

@@ -1,6 +1,10 @@
 package workload
 
-import "github.com/fieldcrypt/fieldcrypt/bench/measure"
+import (
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/bench/measure"
+)
 
 // Workload is one line of the table.
 type Workload struct {
@@ -28,6 +32,9 @@ type Built struct {
 	Task  measure.Task
 	Plain [][]byte // what stands where the ciphertexts are, for each input: a value, a command or a reply
 	Vault *Vault
+
+	Stored      func(id []byte) (bson.Raw, error) // what a server now has of an inserted document
+	Unencrypted *Built                            // the same without encryption, where that is to be known, too
 }
 
 // Build makes the bytes.
