@@ -19,10 +19,10 @@ func Line(w results.Workload) string {
 		}
 	}
 	if r := w.Ratio(results.Ours, results.Floor); r > 0 {
-		fmt.Fprintf(&b, "; over the floor %.2f, in CPU %.2f", r, w.CPURatio(results.Ours, results.Floor))
+		fmt.Fprintf(&b, "; over the floor %.2f", r)
 	}
 	if n := newest(w); w.Ratio(n, results.Ours) > 0 {
-		fmt.Fprintf(&b, "; libmongocrypt over ours %.2f, in CPU %.2f", w.Ratio(n, results.Ours), w.CPURatio(n, results.Ours))
+		fmt.Fprintf(&b, "; libmongocrypt over ours %.2f", w.Ratio(n, results.Ours))
 	}
 	fmt.Fprintf(&b, "; %g allocations", w.Sides[results.Ours].Allocs)
 	return b.String()

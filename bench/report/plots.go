@@ -76,7 +76,7 @@ func axesOf(points []results.Workload) (axes, bool) {
 		x := math.Log10(float64(w.Size))
 		a.x0, a.x1 = min(a.x0, x), max(a.x1, x)
 		for _, s := range sides {
-			if q1, _, q3 := results.Quartiles(w.Sides[s].Wall); q1 > 0 {
+			if q1, _, q3 := results.Quartiles(w.Times(s)); q1 > 0 {
 				a.y0, a.y1 = min(a.y0, math.Log10(q1)), max(a.y1, math.Log10(q3))
 			}
 		}
@@ -121,7 +121,7 @@ func (a axes) line(b *strings.Builder, points []results.Workload, side string) {
 	style := styles[side]
 	var path, marks strings.Builder
 	for _, w := range points {
-		q1, q2, q3 := results.Quartiles(w.Sides[side].Wall)
+		q1, q2, q3 := results.Quartiles(w.Times(side))
 		if q2 == 0 {
 			continue
 		}

@@ -65,7 +65,7 @@ func allocations(n float64, b workload.Bounds) string {
 
 // newest is the libmongocrypt to compare with.
 func newest(w results.Workload) string {
-	if len(w.Sides[results.Newer].Wall) > 0 {
+	if len(w.Times(results.Newer)) > 0 {
 		return results.Newer
 	}
 	return results.Older
@@ -122,7 +122,7 @@ func callers(r *results.Results) string {
 				row = append(row, times(w, s))
 			}
 			for _, s := range sides {
-				row = append(row, scaling(one.Sides[s], w.Sides[s]))
+				row = append(row, scaling(one.Times(s), w.Times(s)))
 			}
 			t.row(row...)
 		}
@@ -154,8 +154,8 @@ func share(plain float64) string {
 	return fmt.Sprintf("%.0f %%", 100*(1-plain))
 }
 
-func scaling(one, many results.Measured) string {
-	a, b := results.Median(one.Wall), results.Median(many.Wall)
+func scaling(one, many []float64) string {
+	a, b := results.Median(one), results.Median(many)
 	if a == 0 || b == 0 {
 		return "–"
 	}
@@ -168,7 +168,7 @@ func times(w results.Workload, side string) string {
 	if m.Missing != "" {
 		return m.Missing
 	}
-	q1, q2, q3 := results.Quartiles(m.Wall)
+	q1, q2, q3 := results.Quartiles(w.Times(side))
 	if q2 == 0 {
 		return "–"
 	}

@@ -40,6 +40,7 @@ type Workload struct {
 	Group      string              `json:"group"`
 	Size       int                 `json:"size,omitempty"` // what grows within the group
 	Goroutines int                 `json:"goroutines"`
+	OneCore    bool                `json:"oneCore,omitempty"` // it runs on one core, in whose time it is judged
 	Sides      map[string]Measured `json:"sides"`
 }
 
@@ -96,15 +97,16 @@ func Quartiles(values []float64) (q1, q2, q3 float64) {
 	return at(0.25), at(0.5), at(0.75)
 }
 
-// Ratio is how many times as long a takes as b, on the clock; 0 where one of them was not measured.
-func (w Workload) Ratio(a, b string) float64 {
-	return quotient(Median(w.Sides[a].Wall), Median(w.Sides[b].Wall))
+// Times are those of a side, by round: of its core, where there is one, which other programs on the machine disturb less; else on the clock.
+func (w Workload) Times(side string) []float64 {
+	if w.OneCore {
+		return w.Sides[side].CPU
+	}
+	return w.Sides[side].Wall
 }
 
-// CPURatio is Ratio in the time of cores, which other programs on the machine disturb less.
-func (w Workload) CPURatio(a, b string) float64 {
-	return quotient(Median(w.Sides[a].CPU), Median(w.Sides[b].CPU))
-}
+// Ratio is how many times as long a takes as b; 0 where one of them was not measured.
+func (w Workload) Ratio(a, b string) float64 { return quotient(Median(w.Times(a)), Median(w.Times(b))) }
 
 func quotient(a, b float64) float64 {
 	if a == 0 || b == 0 {

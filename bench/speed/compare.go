@@ -35,6 +35,7 @@ func measured(ctx context.Context, ps *programs, w workload.Workload, p plan) (m
 	if err != nil {
 		return m, err
 	}
+	m.OneCore = b.Task.Procs == 1
 	c := comparison{
 		ps: ps, w: w, b: b, p: p, sides: sides(ps.starts, w, b),
 		counts: make(map[string]int), made: make(map[string][][]byte), samples: make(map[string][]measure.Sample), missing: make(map[string]string),

@@ -52,7 +52,7 @@ func TestSidesDoTheSame(t *testing.T) {
 func TestVerdict(t *testing.T) {
 	w := workload.Workload{Bounds: workload.Bounds{OverFloor: 2, Allocs: 1}}
 	m := func(cpu, allocs float64) results.Workload {
-		return results.Workload{Sides: map[string]results.Measured{
+		return results.Workload{OneCore: true, Sides: map[string]results.Measured{
 			results.Ours: {CPU: []float64{cpu}, Allocs: allocs}, results.Floor: {CPU: []float64{1}},
 		}}
 	}

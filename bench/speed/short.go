@@ -41,7 +41,7 @@ func short(ctx context.Context, args []string) (err error) {
 			passed++
 		}
 		fmt.Printf("%-36s %5.2f times the floor, bound %4g; %g allocations, bound %g\n",
-			w.Name, m.CPURatio(results.Ours, results.Floor), w.OverFloor, m.Sides[results.Ours].Allocs, w.Allocs)
+			w.Name, m.Ratio(results.Ours, results.Floor), w.OverFloor, m.Sides[results.Ours].Allocs, w.Allocs)
 	}
 	fmt.Printf("a bound on time may be missed by half of it; 0: none\n")
 	fmt.Printf("%d passed, %d failed\n", passed, len(missed))
@@ -51,7 +51,7 @@ func short(ctx context.Context, args []string) (err error) {
 // verdict is what is wrong with a workload's measurements.
 func verdict(w workload.Workload, m results.Workload) (errs []error) {
 	ours := m.Sides[results.Ours]
-	if ratio := m.CPURatio(results.Ours, results.Floor); w.OverFloor > 0 && ratio > w.OverFloor*tolerance {
+	if ratio := m.Ratio(results.Ours, results.Floor); w.OverFloor > 0 && ratio > w.OverFloor*tolerance {
 		errs = append(errs, fmt.Errorf("it takes %.2f times as long as the bare primitives; at most %g is right, %.2f still let through", ratio, w.OverFloor, w.OverFloor*tolerance))
 	}
 	if ours.Allocs > w.Allocs {
