@@ -43,14 +43,14 @@ func targets(r *results.Results) string {
 		bounds[w.Name] = w.Bounds
 	}
 	t := newTable("", "ours", "floor", version(r, results.Older), version(r, results.Newer),
-		"ours over the floor (at most)", "libmongocrypt over ours (at least)", "allocations (at most)")
+		"ours over the floor (at most)", "libmongocrypt over ours (at least)", "allocations (at most)", "bytes allocated")
 	for _, w := range r.Workloads {
 		switch w.Group {
 		case workload.Explicit, workload.Bulk, workload.Commands, workload.Replies:
 			b := bounds[w.Name]
 			t.row(w.Name, times(w, sides[0]), times(w, sides[1]), times(w, sides[2]), times(w, sides[3]),
 				bounded(w.Ratio(results.Ours, results.Floor), b.OverFloor), bounded(w.Ratio(newest(w), results.Ours), b.Faster),
-				allocations(w.Sides[results.Ours].Allocs, b))
+				allocations(w.Sides[results.Ours].Allocs, b), thousands(int(w.Sides[results.Ours].Bytes)))
 		}
 	}
 	return t.String()
