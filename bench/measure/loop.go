@@ -87,7 +87,7 @@ func calibrate(do func(int) ([]byte, error), target time.Duration, goroutines in
 }
 
 // fillTime is how long the keys of a task may take to get into a cache. libmongocrypt keeps them for 60 s.
-const fillTime = 15 * time.Second
+const fillTime = 20 * time.Second
 
 // Fill decrypts every input once, so that a task of DecryptValue finds all its keys in the cache.
 func Fill(t Task, decrypt func(int) ([]byte, error)) error {

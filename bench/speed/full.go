@@ -41,7 +41,7 @@ func full(ctx context.Context, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, ps.stop()) }()
 
-	p := plan{round: 30 * time.Millisecond, rounds: 21, limit: 20 * time.Second, all: 10 * time.Second, least: 3}
+	p := plan{round: 30 * time.Millisecond, rounds: 21, limit: 30 * time.Second, all: 10 * time.Second, least: 3}
 	r := &results.Results{Machine: processor(), Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
 	if r.Versions, err = ps.names(); err != nil {
 		return err

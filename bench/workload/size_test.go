@@ -22,3 +22,13 @@ func TestSizes(t *testing.T) {
 		t.Errorf("no workload of the names of %v", want)
 	}
 }
+
+func TestNamesAreUnique(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, w := range Table() {
+		if seen[w.Name] {
+			t.Errorf("two workloads are %q", w.Name)
+		}
+		seen[w.Name] = true
+	}
+}
