@@ -24,6 +24,7 @@ func full(ctx context.Context, args []string) (err error) {
 	f.StringVar(&on.java, "java", "", "the program of mongo-java-server; none: not used")
 	f.StringVar(&on.mongocryptd, "mongocryptd", "", "the daemon, for libmongocrypt on servers")
 	match := f.String("match", "", "only workloads whose group or name matches")
+	rounds := f.Int("rounds", 21, "how often each side is timed")
 	out := f.String("out", "", "the file for the results; none: they are only printed")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -41,32 +42,35 @@ func full(ctx context.Context, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, ps.stop()) }()
 
-	p := plan{round: 30 * time.Millisecond, rounds: 21, limit: 30 * time.Second, all: 10 * time.Second, least: 3}
+	p := plan{round: 30 * time.Millisecond, rounds: *rounds, limit: 30 * time.Second, all: 10 * time.Second, least: 3}
 	r := &results.Results{Machine: processor(), Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
+	begin := time.Now()
 	if r.Versions, err = ps.names(); err != nil {
 		return err
 	}
-	table, stop, err := on.workloads()
-	defer stop()
-	if err != nil {
-		return err
-	}
-	begin := time.Now()
-	for _, w := range append(workload.Table(), table...) {
-		if !only.MatchString(w.Group) && !only.MatchString(w.Name) {
-			continue
+	wanted := func(w workload.Workload) bool { return only.MatchString(w.Group) || only.MatchString(w.Name) }
+	run := func(table []workload.Workload) error {
+		for _, w := range table {
+			if !wanted(w) {
+				continue
+			}
+			m, err := compare(ctx, ps, w, p)
+			if err != nil {
+				return err
+			}
+			r.Workloads = append(r.Workloads, m)
+			fmt.Printf("%4.0f s  %s\n", time.Since(begin).Seconds(), report.Line(m))
 		}
-		m, err := compare(ctx, ps, w, p)
-		if err != nil {
-			return err
-		}
-		r.Workloads = append(r.Workloads, m)
-		fmt.Printf("%4.0f s  %s\n", time.Since(begin).Seconds(), report.Line(m))
-	}
-	if *out == "" {
 		return nil
 	}
-	return r.Write(*out)
+	if err := run(workload.Table()); err != nil {
+		return err
+	}
+	err = on.do(wanted, run) // only now, so that servers do not disturb the rest
+	if *out == "" {
+		return err
+	}
+	return errors.Join(err, r.Write(*out))
 }
 
 // show writes the page and the plots of results.

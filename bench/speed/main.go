@@ -22,9 +22,9 @@ func main() {
 	}
 }
 
-const usage = `speed full  [-libmongocrypt PROGRAM [-libraries FOLDER]] [-match REGEXP] [-out FILE]
+const usage = `speed full [-libmongocrypt PROGRAM [-libraries FOLDER]] [-mongocryptd PROGRAM [-ferretdb PROGRAM] [-java PROGRAM]] [-match REGEXP] [-rounds N] [-out FILE]
 speed report [-results FILE] [-page FILE]
-speed short [-match REGEXP]
+speed short
 speed serve ours | floor     (used by the others)`
 
 func run(ctx context.Context, args []string) error {

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
@@ -14,9 +14,10 @@ import (
 
 // server is a program that listens on a port of the loopback interface.
 type server struct {
-	uri string
-	cmd *exec.Cmd
-	log bytes.Buffer // to be read after the end
+	uri   string
+	cmd   *exec.Cmd
+	log   bytes.Buffer // to be read after the end
+	ended chan struct{}
 }
 
 // listen starts a program and waits until it listens. The arguments take its port.
@@ -33,56 +34,69 @@ func listen(program string, arguments func(port string) []string) (*server, erro
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
-	s := &server{uri: "mongodb://" + address, cmd: exec.Command(program, arguments(port)...)}
+	s := &server{uri: "mongodb://" + address, cmd: exec.Command(program, arguments(port)...), ended: make(chan struct{})}
 	s.cmd.Stderr = &s.log
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	for range 300 {
-		if c, err := net.Dial("tcp", address); err == nil {
-			return s, c.Close()
-		}
-		time.Sleep(100 * time.Millisecond)
+	go func() {
+		_ = s.cmd.Wait() // a program that was told to end may call that a failure
+		close(s.ended)
+	}()
+	if !s.listens(address) {
+		s.stop()
+		return nil, fmt.Errorf("%s does not listen on %s: %s", program, address, s.log.Bytes())
 	}
-	s.stop()
-	return nil, fmt.Errorf("%s does not listen on %s: %s", program, address, s.log.Bytes())
+	return s, nil
+}
+
+// listens waits until the program does, not another one that has taken its port meanwhile.
+func (s *server) listens(address string) bool {
+	for range 300 {
+		select {
+		case <-s.ended:
+			return false
+		case <-time.After(100 * time.Millisecond):
+		}
+		if c, err := net.Dial("tcp", address); err == nil {
+			_ = c.Close()
+			return true
+		}
+	}
+	return false
 }
 
 func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	_ = s.cmd.Wait() // a program that was told to end may call that a failure
+	<-s.ended
 }
 
 // servers are the programs by which end to end is measured; those without a path are not there.
 type servers struct{ ferretDB, java, mongocryptd string }
 
-// workloads starts the servers; stop ends them.
-func (s servers) workloads() (table []workload.Workload, stop func(), err error) {
-	var running []*server
-	stop = func() {
-		for _, r := range running {
-			r.stop()
+// do starts the servers whose workloads are wanted, one after the other, and runs those.
+func (s servers) do(wanted func(workload.Workload) bool, run func([]workload.Workload) error) error {
+	for _, one := range []struct{ name, program string }{{"FerretDB", s.ferretDB}, {"mongo-java-server", s.java}} {
+		if one.program == "" || !slices.ContainsFunc(workload.OnServer(one.name, "", ""), wanted) {
+			continue
+		}
+		if err := s.on(one.name, one.program, run); err != nil {
+			return err
 		}
 	}
-	start := func(program string, arguments func(string) []string) string {
-		if program == "" || err != nil {
-			return ""
-		}
-		r, why := listen(program, arguments)
-		if why != nil {
-			err = errors.Join(err, why)
-			return ""
-		}
-		running = append(running, r)
-		return r.uri
+	return nil
+}
+
+func (s servers) on(name, program string, run func([]workload.Workload) error) error {
+	r, err := listen(program, func(port string) []string { return []string{port} })
+	if err != nil {
+		return err
 	}
-	onlyPort := func(port string) []string { return []string{port} }
-	daemon := start(s.mongocryptd, func(port string) []string { return []string{"--port=" + port} })
-	if uri := start(s.ferretDB, onlyPort); uri != "" {
-		table = append(table, workload.OnServer("FerretDB", uri, daemon)...)
+	defer r.stop()
+	daemon, err := listen(s.mongocryptd, func(port string) []string { return []string{"--port=" + port} })
+	if err != nil {
+		return err
 	}
-	if uri := start(s.java, onlyPort); uri != "" {
-		table = append(table, workload.OnServer("mongo-java-server", uri, daemon)...)
-	}
-	return table, stop, err
+	defer daemon.stop()
+	return run(workload.OnServer(name, r.uri, daemon.uri))
 }

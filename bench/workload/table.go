@@ -60,10 +60,10 @@ func Table() []Workload {
 func keys() (t []Workload) {
 	v := text(16, 3)
 	for _, n := range []int{1, 10, 100, 1000, 10_000, 100_000} {
-		t = append(t, Workload{Group: Warm, Size: n, Name: fmt.Sprintf("decrypt 16 B, %d keys in memory", n), Goroutines: 1, Floor: true, build: decryptValue(v, n)})
+		t = append(t, Workload{Group: Warm, Size: n, Name: fmt.Sprintf("decrypt 16 B, %s in memory", count(n, "key")), Goroutines: 1, Floor: true, build: decryptValue(v, n)})
 	}
 	for _, n := range []int{1, 10, 100, 1000, 10_000, 100_000} {
-		t = append(t, Workload{Group: Cold, Size: n, Name: fmt.Sprintf("first reply, %d keys to unwrap", n), Goroutines: 1, Floor: true, build: firstReply(v, n)})
+		t = append(t, Workload{Group: Cold, Size: n, Name: fmt.Sprintf("first reply, %s to unwrap", count(n, "key")), Goroutines: 1, Floor: true, build: firstReply(v, n)})
 	}
 	return t
 }
@@ -71,8 +71,8 @@ func keys() (t []Workload) {
 func callers() (t []Workload) {
 	for _, n := range []int{1, 2, 8, 64} {
 		t = append(t,
-			Workload{Group: Callers, Size: n, Name: fmt.Sprintf("bulk decrypt, 1500 fields, %d goroutines", n), Goroutines: n, Floor: true, build: bulk(1500, allCores)},
-			Workload{Group: Inserts, Size: n, Name: fmt.Sprintf("insert, 5 of 20 fields, %d goroutines", n), Goroutines: n, Floor: true, build: insert(1, allCores)})
+			Workload{Group: Callers, Size: n, Name: "bulk decrypt, 1500 fields, " + count(n, "goroutine"), Goroutines: n, Floor: true, build: bulk(1500, allCores)},
+			Workload{Group: Inserts, Size: n, Name: "insert, 5 of 20 fields, " + count(n, "goroutine"), Goroutines: n, Floor: true, build: insert(1, allCores)})
 	}
 	return t
 }
@@ -85,7 +85,14 @@ func curves() (t []Workload) {
 			Workload{Group: BytesD, Size: n, Name: fmt.Sprintf("decrypt binary, %d bytes", n), Goroutines: 1, Floor: true, build: decryptValue(v, 1)})
 	}
 	for _, n := range []int{1, 5, 15, 50, 150, 500, 1500, 5000} {
-		t = append(t, Workload{Group: Fields, Size: n, Name: fmt.Sprintf("decrypt a document of %d fields", n), Goroutines: 1, Floor: true, build: bulk(n, oneCore)})
+		t = append(t, Workload{Group: Fields, Size: n, Name: "decrypt a document of " + count(n, "field"), Goroutines: 1, Floor: true, build: bulk(n, oneCore)})
 	}
 	return t
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
