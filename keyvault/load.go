@@ -118,6 +118,9 @@ func (c *Cache) leave(flights []awaited) {
 
 // whileAny returns a context that lasts while any of the flights has a waiter.
 func whileAny(flights []awaited) (context.Context, context.CancelFunc) {
+	if len(flights) == 1 {
+		return context.WithCancel(flights[0].Context())
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		for _, f := range flights {
