@@ -9,7 +9,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
-	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
 // edit is what is to be done to one document: some fields go from their exact old values to new ones, or nothing happens.
@@ -68,48 +67,6 @@ func exactlyComparable(v bson.RawValue) bool {
 		return f != 0 && f == f
 	}
 	return false // in documents and arrays 1 equals 1.0, decimal 1.0 equals 1.00, and servers differ on code and regular expressions
-}
-
-// filter demands the old values. An equality also matches an element of an array, and a path goes through arrays, so that no array may stand where
-// there was none.
-func (e edit) filter() bson.D {
-	f := bson.D{{Key: "_id", Value: idCondition(e.id)}}
-	above := map[string]bool{}
-	for _, c := range e.set {
-		for i := range len(c.path) {
-			if c.path[i] == '.' && !above[c.path[:i]] {
-				above[c.path[:i]] = true
-				f = append(f, bson.E{Key: c.path[:i], Value: noArray})
-			}
-		}
-		is := bson.D{{Key: "$eq", Value: c.old}, {Key: "$type", Value: payload.TypeAlias(c.old.Type)}}
-		if c.old.Type != bson.TypeArray {
-			is = append(is, noArray[0])
-		}
-		f = append(f, bson.E{Key: c.path, Value: is})
-	}
-	for _, g := range e.guards {
-		f = append(f, bson.E{Key: g.path, Value: bson.D{{Key: "$eq", Value: g.name}, {Key: "$type", Value: "string"}}})
-	}
-	return f
-}
-
-var noArray = bson.D{{Key: "$not", Value: bson.D{{Key: "$type", Value: "array"}}}}
-
-// idCondition is a document's _id in the form that servers find fastest; documents need $eq, lest they be read as operators.
-func idCondition(id bson.RawValue) any {
-	if id.Type == bson.TypeEmbeddedDocument || id.Type == bson.TypeRegex {
-		return bson.D{{Key: "$eq", Value: id}}
-	}
-	return id
-}
-
-func (e edit) update() bson.D {
-	set := make(bson.D, len(e.set))
-	for i, c := range e.set {
-		set[i] = bson.E{Key: c.path, Value: c.new}
-	}
-	return bson.D{{Key: "$set", Value: set}}
 }
 
 // maxStatement bounds the values of one edit. A server takes no larger statement: it refuses all that come with it, with the code tooLarge

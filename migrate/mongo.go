@@ -201,9 +201,10 @@ func (d *mongoDocuments) scanOnce(ctx context.Context, s span, resumed *bson.Raw
 }
 
 func (d *mongoDocuments) fetch(ctx context.Context, ids []bson.RawValue) ([]bson.Raw, error) {
-	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
+	var filter any = bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}
 	if len(ids) == 1 {
-		filter[0].Value = idCondition(ids[0])
+		dst, start := bsonraw.Begin(nil)
+		filter = bson.Raw(bsonraw.End(appendID(dst, ids[0]), start))
 	}
 	cursor, err := d.Find(ctx, filter)
 	if err != nil {

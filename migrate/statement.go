@@ -1,0 +1,80 @@
+package migrate
+
+import (
+	"encoding/binary"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
+	"github.com/fieldcrypt/fieldcrypt/payload"
+)
+
+// What an edit asks of the server is made here, in BSON: there are two documents for each that is migrated, and marshalling them would take longer than
+// encrypting what is in them.
+
+// filter demands the old values. An equality also matches an element of an array, and a path goes through arrays, so that no array may stand where
+// there was none.
+func (e edit) filter() bson.Raw {
+	dst, start := bsonraw.Begin(make([]byte, 0, 256))
+	dst = appendID(dst, e.id)
+	above := map[string]bool{}
+	for _, c := range e.set {
+		for i := range len(c.path) {
+			if c.path[i] == '.' && !above[c.path[:i]] {
+				above[c.path[:i]] = true
+				dst = appendCondition(dst, c.path[:i], noArray)
+			}
+		}
+		dst = appendCondition(dst, c.path, func(dst []byte) []byte {
+			dst = bsonraw.AppendValue(dst, "$eq", c.old)
+			dst = appendString(dst, "$type", payload.TypeAlias(c.old.Type))
+			if c.old.Type != bson.TypeArray {
+				dst = noArray(dst)
+			}
+			return dst
+		})
+	}
+	for _, g := range e.guards {
+		dst = appendCondition(dst, g.path, func(dst []byte) []byte {
+			return appendString(appendString(dst, "$eq", g.name), "$type", "string")
+		})
+	}
+	return bsonraw.End(dst, start)
+}
+
+// update sets the new values.
+func (e edit) update() bson.Raw {
+	dst, start := bsonraw.Begin(make([]byte, 0, 256))
+	dst = appendCondition(dst, "$set", func(dst []byte) []byte {
+		for _, c := range e.set {
+			dst = bsonraw.AppendValue(dst, c.path, c.new)
+		}
+		return dst
+	})
+	return bsonraw.End(dst, start)
+}
+
+// appendID asks for an _id in the form that servers find fastest; documents need $eq, lest they be read as operators.
+func appendID(dst []byte, id bson.RawValue) []byte {
+	if id.Type != bson.TypeEmbeddedDocument && id.Type != bson.TypeRegex {
+		return bsonraw.AppendValue(dst, "_id", id)
+	}
+	return appendCondition(dst, "_id", func(dst []byte) []byte { return bsonraw.AppendValue(dst, "$eq", id) })
+}
+
+// appendCondition appends an element whose value is the document of what content appends.
+func appendCondition(dst []byte, key string, content func([]byte) []byte) []byte {
+	dst, start := bsonraw.BeginDocument(dst, key)
+	return bsonraw.End(content(dst), start)
+}
+
+// noArray is the condition {$not: {$type: "array"}}.
+func noArray(dst []byte) []byte {
+	return appendCondition(dst, "$not", func(dst []byte) []byte { return appendString(dst, "$type", "array") })
+}
+
+func appendString(dst []byte, key, s string) []byte {
+	dst = bsonraw.AppendKey(dst, bson.TypeString, key)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(s)+1))
+	return append(append(dst, s...), 0)
+}
