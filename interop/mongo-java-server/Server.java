@@ -1,6 +1,5 @@
 import de.bwaldvogel.mongo.MongoBackend;
 import de.bwaldvogel.mongo.MongoVersion;
-import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.wire.MongoDatabaseHandler;
 import de.bwaldvogel.mongo.wire.MongoExceptionHandler;
 import de.bwaldvogel.mongo.wire.MongoWireMessageEncoder;
@@ -40,7 +39,7 @@ public final class Server {
     }
 
     public static void main(String[] args) throws InterruptedException {
-        MongoBackend backend = new MemoryBackend().version(new MongoDB5());
+        MongoBackend backend = new IndexedMemory().version(new MongoDB5());
         ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
         new ServerBootstrap()
             .group(new MultiThreadIoEventLoopGroup(NioIoHandler.newFactory()))
