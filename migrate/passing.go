@@ -33,9 +33,10 @@ var notNow = []int{
 	16500, // TooManyRequests, of servers that sell throughput
 }
 
-// passing says whether an error may be gone in a moment.
+// passing says whether an error may be gone in a moment. Time that is over is the client's, such as that to wait for a connection or a primary; when it
+// is the caller's, the pause before the next try ends at once.
 func passing(err error) bool {
-	if mongo.IsNetworkError(err) {
+	if mongo.IsNetworkError(err) || mongo.IsTimeout(err) {
 		return true
 	}
 	var server mongo.ServerError
