@@ -41,7 +41,9 @@ output holds a value.
 
 // migrateSpeedHelp is about flags that jobs which read everything have.
 const migrateSpeedHelp = `It reads in --workers ranges at the same time. --docs-per-second and
---bytes-per-second bound how fast.
+--bytes-per-second bound how fast. With --checkpoints DB.COLL, through which they
+agree on ranges of _id, and --partition I/N (I from 0 to N-1) each of N processes
+does those of its own.
 `
 
 // migrateRunHelp is the part of the help of commands that change documents.
@@ -51,13 +53,12 @@ is written; otherwise it is read again. A pass that changed something is followe
 by another, up to --passes, since writers of the old kind may have been behind its
 back. Values that cannot be changed are reported and left as they are.
 
-It can be interrupted or killed at any time and run again. With --checkpoints
-DB.COLL it goes on where it was, and any number of processes share the work, each
-taking ranges of _id that nobody has (--lease), or with --partition I/N (I from 0
-to N-1) those of its own. --restart forgets the checkpoints, which stops processes
-that are at work with them; it cannot be with several partitions. --max-latency
-makes batches smaller while the server needs longer than that for one. --dry-run
-does everything but write.
+It can be interrupted or killed at any time and run again. With --checkpoints it
+goes on where it was, and without --partition any number of processes share the
+work, each taking ranges that nobody has (--lease). --restart forgets the
+checkpoints, which stops processes that are at work with them; it cannot be with
+several partitions. --max-latency makes batches smaller while the server needs
+longer than that for one. --dry-run does everything but write.
 `
 
 // migrateFlags are the flags of the commands of migrate.
@@ -176,21 +177,21 @@ func (f *migrateFlags) register(cmd *cobra.Command, job migrateJob) {
 	flags.Float64Var(&f.opts.BytesPerSecond, "bytes-per-second", 0, "at most `N` bytes a second (default: no bound)")
 	_ = cmd.MarkFlagFilename("schema", "json") // fails for unknown flags only
 	_ = cmd.MarkFlagFilename("schema-map", "json")
-	noCompletion(cmd, "collection", "workers", "batch", "max-findings", "docs-per-second", "bytes-per-second")
+	flags.StringVar(&f.checkpoints, "checkpoints", "", "the collection for checkpoints, `DB.COLL` (default: none)")
+	flags.StringVar(&f.partition, "partition", "0/1", "`I/N`: do only the ranges of process I of N, from 0")
+	flags.IntVar(&f.opts.Ranges, "ranges", 0, "into how many ranges `N` the collection is divided (default: 4 for each worker and process)")
+	noCompletion(cmd, "collection", "workers", "batch", "max-findings", "docs-per-second", "bytes-per-second", "checkpoints", "partition", "ranges")
 	if !job.writes {
 		return
 	}
 	f.registerYes(cmd)
-	flags.StringVar(&f.checkpoints, "checkpoints", "", "the collection for checkpoints, `DB.COLL` (default: none)")
-	flags.StringVar(&f.partition, "partition", "0/1", "`I/N`: do only the ranges of process I of N, from 0")
 	flags.BoolVar(&f.opts.Restart, "restart", false, "forget the checkpoints of this collection and command")
 	flags.StringVar(&f.opts.Owner, "owner", "", "`NAME` of this process in leases (default: one of its own)")
 	flags.DurationVar(&f.opts.Lease, "lease", 30*time.Second, "how long a range stays that of a process that is gone")
-	flags.IntVar(&f.opts.Ranges, "ranges", 0, "into how many ranges `N` the collection is divided (default: 4 for each worker and process)")
 	flags.IntVar(&f.opts.Passes, "passes", 5, "how often `N` at most the collection is gone through")
 	flags.DurationVar(&f.opts.MaxLatency, "max-latency", 0, "how long the server may need for a batch (default: no bound)")
 	flags.BoolVar(&f.opts.DryRun, "dry-run", false, "do everything but write")
-	noCompletion(cmd, "checkpoints", "partition", "owner", "lease", "ranges", "passes", "max-latency")
+	noCompletion(cmd, "owner", "lease", "passes", "max-latency")
 }
 
 func (f *migrateFlags) migrate(cmd *cobra.Command, job migrateJob) error {
