@@ -125,6 +125,13 @@ func (c *collection) fetch(_ context.Context, ids []bson.RawValue) ([]bson.Raw, 
 	return c.find(bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}), nil
 }
 
+func (c *collection) binary(_ context.Context, path string, ids []bson.RawValue) (bson.RawValue, error) {
+	for _, doc := range c.find(bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}, {Key: path, Value: bson.D{{Key: "$type", Value: "binData"}}}}) {
+		return doc.Lookup("_id"), nil
+	}
+	return bson.RawValue{}, nil
+}
+
 func (c *collection) update(ctx context.Context, edits []edit) (matched int64, refused map[int]int, err error) {
 	if err := errors.Join(c.before("update"), ctx.Err()); err != nil {
 		return 0, nil, err

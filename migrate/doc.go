@@ -30,6 +30,7 @@
 // oplog, in backups, in free pages of the storage engine, in indexes until they are rebuilt. The updates themselves hold it, as the old value that they demand:
 // a server that logs or profiles slow operations writes it down, unless it is told to redact them.
 //
-// The collection must be that of a client without automatic encryption. No error, finding or checkpoint holds a value, only ids of documents, paths and
+// The collection must be that of a client without automatic encryption. Another one is noticed, and ends a job with an error, as soon as it shows as
+// plaintext what is ciphertext on the server: each range is asked about once. No error, finding or checkpoint holds a value, only ids of documents, paths and
 // type names.
 package migrate

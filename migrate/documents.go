@@ -20,6 +20,8 @@ type documents interface {
 	scan(ctx context.Context, s span, resumed bson.RawValue, batch func() int, each func([]bson.Raw) error) error
 	// fetch reads the documents of these ids that are there.
 	fetch(ctx context.Context, ids []bson.RawValue) ([]bson.Raw, error)
+	// binary finds one of these ids whose document has binary data at the path; the zero value when there is none.
+	binary(ctx context.Context, path string, ids []bson.RawValue) (bson.RawValue, error)
 	// update makes the edits whose old values are all there. It tells how many were, and which ones the server refused, by index. After an error it is
 	// not known which edits were made.
 	update(ctx context.Context, edits []edit) (matched int64, refused map[int]int, err error)

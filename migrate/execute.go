@@ -233,7 +233,13 @@ func (x *execution) scan(ctx context.Context, n int, s rangeState) error {
 	if x.ranges[n].bracket == others {
 		s.After = bson.RawValue{}
 	}
-	err := x.docs.scan(ctx, x.ranges[n], s.After, x.pace.size, func(docs []bson.Raw) error {
+	probed := false
+	err := x.docs.scan(ctx, x.ranges[n], s.After, x.pace.size, func(docs []bson.Raw) (err error) {
+		if !probed {
+			if probed, err = x.probe(ctx, docs); err != nil && !passing(err) {
+				return err
+			}
+		}
 		if err := x.batch(ctx, docs, &s); err != nil {
 			return err
 		}

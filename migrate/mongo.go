@@ -215,6 +215,15 @@ func (d *mongoDocuments) fetch(ctx context.Context, ids []bson.RawValue) ([]bson
 	return docs, err
 }
 
+func (d *mongoDocuments) binary(ctx context.Context, path string, ids []bson.RawValue) (bson.RawValue, error) {
+	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}, {Key: path, Value: bson.D{{Key: "$type", Value: "binData"}}}}
+	found, err := d.FindOne(ctx, filter, options.FindOne().SetProjection(inOrder)).Raw()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return bson.RawValue{}, nil
+	}
+	return found.Lookup("_id"), err
+}
+
 func (d *mongoDocuments) update(ctx context.Context, edits []edit) (matched int64, refused map[int]int, err error) {
 	models := make([]mongo.WriteModel, len(edits))
 	for i, e := range edits {

@@ -15,7 +15,7 @@ import (
 
 // Options configures a Migration.
 type Options struct {
-	// Collection is what is migrated, of a client without automatic encryption. Required. It is read with read concern majority from the primary and written
+	// Collection is what is migrated, of a client without automatic encryption: another one ends a job with an error. Required. It is read with read concern majority from the primary and written
 	// with write concern majority, whatever its own options say.
 	Collection *mongo.Collection
 	// Schema says what is encrypted, how, and with which data keys. Required.
