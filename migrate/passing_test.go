@@ -33,7 +33,7 @@ func TestTimeouts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if report, err := m.Run(t.Context()); err != nil || !report.OK() || failures == 0 {
+			if report, err := m.Run(t.Context()); err != nil || !report.OK() || failures == 0 || report.Passes < 2 { // the first may have changed something
 				t.Errorf("%s, %v: %+v %v", op, late, report, err)
 			}
 		}

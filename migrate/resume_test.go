@@ -74,3 +74,22 @@ func TestGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// A pass in which somebody else was faster is not the last, even if it changed nothing itself: there may be more of them.
+func TestConflictLooksAgain(t *testing.T) {
+	w := newWorld(t)
+	c := &collection{docs: []bson.Raw{marshal(t, field("ssn", "a"))}}
+	c.meanwhile = func(op string) {
+		if op == "update" {
+			c.meanwhile = nil
+			c.put(marshal(t, field("ssn", w.sealed(value("b"), det, w.now, ""))))
+		}
+	}
+	m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := m.Run(t.Context()); err != nil || !report.OK() || report.Changed != 0 || report.Conflicts != 1 || report.Passes != 2 {
+		t.Errorf("%+v %v", report, err)
+	}
+}
