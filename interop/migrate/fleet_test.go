@@ -90,6 +90,17 @@ func TestFleet(t *testing.T) {
 			if changed != documents {
 				t.Errorf("%d documents were changed, of %d", changed, documents)
 			}
+			read := int64(0)
+			for _, partition := range []string{"0/2", "1/2"} {
+				ended := o.run(t, "verify", "--json", "--partition", partition, "--checkpoints", o.people.Database().Name()+".checkpoints")
+				if ended.code != 0 || !ended.report.OK || ended.report.Documents == documents {
+					t.Errorf("verify %s: %+v", partition, ended)
+				}
+				read += ended.report.Documents
+			}
+			if read != documents {
+				t.Errorf("%d documents were verified, of %d", read, documents)
+			}
 			a.check(t, o.world)
 		})
 	}
