@@ -52,8 +52,11 @@ func (a *application) set(i int, s state) { a.states[i].Store(int64(s)) }
 
 func ssn(i int, revision int64) string { return fmt.Sprintf("%d/%d", i, revision) }
 
+// salary is no double that a server takes for equal to another, since those are changed one by one.
+func salary(revision int64) float64 { return float64(revision) + 0.5 }
+
 func person(i int, revision int64) bson.D {
-	return bson.D{{Key: "_id", Value: i}, {Key: "ssn", Value: ssn(i, revision)}, {Key: "salary", Value: float64(revision)}, {Key: "number", Value: i}}
+	return bson.D{{Key: "_id", Value: i}, {Key: "ssn", Value: ssn(i, revision)}, {Key: "salary", Value: salary(revision)}, {Key: "number", Value: i}}
 }
 
 // write changes documents by chance until stop is closed.
@@ -106,7 +109,7 @@ func (a *application) change(t *testing.T, people *mongo.Collection, i int) erro
 		if kind%2 == 0 {
 			result, err = people.ReplaceOne(ctx, id, person(i, revision))
 		} else {
-			result, err = people.UpdateOne(ctx, id, bson.D{{Key: "$set", Value: bson.D{{Key: "ssn", Value: ssn(i, revision)}, {Key: "salary", Value: float64(revision)}}}})
+			result, err = people.UpdateOne(ctx, id, bson.D{{Key: "$set", Value: bson.D{{Key: "ssn", Value: ssn(i, revision)}, {Key: "salary", Value: salary(revision)}}}})
 		}
 		if err != nil {
 			return err

@@ -108,9 +108,9 @@ func (a *application) check(t *testing.T, w *world) {
 		if err != nil || name.StringValue() != ssn(doc.ID, now.revision()) {
 			t.Errorf("document %d: ssn reads %v, %v; the revision is %d", doc.ID, name, err, now.revision())
 		}
-		salary, err := w.ce.Decrypt(t.Context(), doc.Salary)
-		if err != nil || salary.Double() != float64(now.revision()) {
-			t.Errorf("document %d: salary reads %v, %v; the revision is %d", doc.ID, salary, err, now.revision())
+		pay, err := w.ce.Decrypt(t.Context(), doc.Salary)
+		if err != nil || pay.Double() != salary(now.revision()) {
+			t.Errorf("document %d: salary reads %v, %v; the revision is %d", doc.ID, pay, err, now.revision())
 		}
 		if now.phase() != alive || doc.Number != doc.ID {
 			t.Errorf("document %d: its phase is %d, its number %d", doc.ID, now.phase(), doc.Number)
