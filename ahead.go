@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
@@ -14,14 +16,18 @@ type ahead struct {
 }
 
 // span is a plaintext in plain.
-type span struct{ start, end uint32 }
+type span struct {
+	start, end uint32
+	kind       bson.Type // of the value
+}
 
 // result is the plaintext of value number i, if it was decrypted ahead.
-func (a *ahead) result(i int) ([]byte, bool) {
+func (a *ahead) result(i int) ([]byte, bson.Type, bool) {
 	if i >= len(a.results) || a.results[i].end == 0 {
-		return nil, false
+		return nil, 0, false
 	}
-	return a.plain[a.results[i].start:a.results[i].end], true
+	r := a.results[i]
+	return a.plain[r.start:r.end], r.kind, true
 }
 
 // maxIdlePlain is how many bytes are kept for the next reply.
@@ -69,13 +75,14 @@ func (o *opener) openOne(i int) {
 	if v.key < 0 || o.keys[v.key].err != nil {
 		return
 	}
-	c, err := payload.ParseCiphertext(o.found[v.found].Content(o.reply))
-	if err != nil {
+	content := o.found[v.found].Content(o.reply)
+	size := len(content) - payload.Overhead
+	if size <= 0 {
 		return
 	}
 	result := &o.ahead.results[i]
-	place := o.ahead.plain[result.start : result.start : int(result.start)+len(c.AD)+len(c.Data)-payload.Overhead]
-	if plain, err := o.keys[v.key].key.AppendDecrypt(place, c); err == nil {
-		result.end = result.start + uint32(len(plain))
+	place := o.ahead.plain[result.start : result.start : int(result.start)+size]
+	if plain, t, err := o.keys[v.key].key.AppendDecryptContent(place, content); err == nil {
+		result.end, result.kind = result.start+uint32(len(plain)), t
 	}
 }

@@ -210,11 +210,11 @@ func (ce *ClientEncryption) Decrypt(ctx context.Context, val bson.Binary) (bson.
 	if err != nil {
 		return bson.RawValue{}, err
 	}
-	value, err := key.AppendDecrypt(nil, c)
+	value, t, err := key.AppendDecryptContent(nil, val.Data)
 	if err != nil {
 		return bson.RawValue{}, fmt.Errorf("decrypting a value of data key %s: %w", c.KeyID, err)
 	}
-	return bson.RawValue{Type: c.Type, Value: value}, nil
+	return bson.RawValue{Type: t, Value: value}, nil
 }
 
 // Close drops the data keys from memory and, like the official driver, disconnects the key vault client.

@@ -197,19 +197,16 @@ func (o *opener) replace(dst []byte, i int, content []byte) ([]byte, bsonraw.Rep
 		}
 		return dst, keep, o.leave(leftValues{kind: payload.Kind(content[0]), keyID: k.id, first: content, why: k.err})
 	}
-	c, err := payload.ParseHeader(content)
-	if err == nil {
-		if plain, done := o.ahead.result(i); done {
-			dst = append(dst, plain...)
-		} else {
-			dst, err = k.key.AppendDecrypt(dst, c)
-		}
+	if plain, t, done := o.ahead.result(i); done {
+		o.opened = true
+		return append(dst, plain...), bsonraw.Replacement{Type: t}, nil
 	}
+	dst, t, err := k.key.AppendDecryptContent(dst, content)
 	if err != nil {
 		return nil, keep, decryptingError(o.reply, content, err)
 	}
 	o.opened = true
-	return dst, bsonraw.Replacement{Type: c.Type}, nil
+	return dst, bsonraw.Replacement{Type: t}, nil
 }
 
 // maxReported is how many keys one reply's log names: after keys were shredded on purpose a reply may lack thousands.

@@ -56,7 +56,7 @@ func ParseHeader(b []byte) (Ciphertext, error) {
 }
 
 // consistent reports whether the fields say what the authenticated bytes say.
-func (c Ciphertext) consistent() bool {
+func (c *Ciphertext) consistent() bool {
 	return len(c.AD) == adSize && c.Algorithm.check() == nil && Algorithm(c.AD[0]) == c.Algorithm &&
 		KeyID(c.AD[1:17]) == c.KeyID && bson.Type(c.AD[17]) == c.Type
 }

@@ -113,7 +113,6 @@ func (k *Key) Fill(room []byte, value bson.RawValue) error {
 // seal completes room, of which the associated data is written.
 func (k *Key) seal(room []byte, value bson.RawValue) {
 	a := k.acquire()
-	defer k.release(a)
 	ad := room[:adSize]
 	var iv []byte
 	if Algorithm(room[0]) == Deterministic {
@@ -122,34 +121,53 @@ func (k *Key) seal(room []byte, value bson.RawValue) {
 		iv = a.randomIV()
 	}
 	a.seal(ad, iv, ad, value.Value)
+	k.release(a)
 }
 
 // AppendDecrypt authenticates c, then appends the bytes of the value to dst and checks that they are one BSON value of type c.Type.
 // The spare capacity of dst must not overlap c. On error it returns dst as it was; the error wraps [ErrAuthentication] or [ErrMalformed].
 func (k *Key) AppendDecrypt(dst []byte, c Ciphertext) ([]byte, error) {
-	out, err := k.appendDecrypt(dst, c)
+	out, err := k.appendDecrypt(dst, &c)
 	if err != nil {
 		return dst, fmt.Errorf("decrypting with data key %s: %w", c.KeyID, err)
 	}
 	return out, nil
 }
 
-func (k *Key) appendDecrypt(dst []byte, c Ciphertext) ([]byte, error) {
+func (k *Key) appendDecrypt(dst []byte, c *Ciphertext) ([]byte, error) {
 	if !c.consistent() {
 		return dst, fmt.Errorf("%w: associated data does not match algorithm, key id and type", ErrMalformed)
 	}
+	return k.open(dst, c.AD, c.Data)
+}
+
+// AppendDecryptContent is [ParseHeader] and AppendDecrypt in one step, for many values. It also returns the value's type.
+func (k *Key) AppendDecryptContent(dst, content []byte) ([]byte, bson.Type, error) {
+	if len(content) > adSize && Algorithm(content[0]).check() == nil {
+		out, err := k.open(dst, content[:adSize:adSize], content[adSize:])
+		if err != nil {
+			return dst, 0, fmt.Errorf("decrypting with data key %s: %w", KeyID(content[1:17]), err)
+		}
+		return out, bson.Type(content[17]), nil
+	}
+	_, err := ParseHeader(content)
+	return dst, 0, err
+}
+
+// open appends the value in data, which is IV ‖ S ‖ T.
+func (k *Key) open(dst, ad, data []byte) ([]byte, error) {
 	a := k.acquire()
-	defer k.release(a)
-	out, err := a.open(dst, c.AD, c.Data)
+	out, err := a.open(dst, ad, data)
+	k.release(a)
 	if err != nil {
 		return dst, err
 	}
 	// Encrypting refuses the types without bytes: their one value would be known from the type.
-	plaintext := out[len(dst):]
-	if len(plaintext) == 0 || !wellFormed(c.Type, plaintext) {
+	plaintext, t := out[len(dst):], bson.Type(ad[17])
+	if len(plaintext) == 0 || !wellFormed(t, plaintext) {
 		clear(plaintext)
 		return dst, fmt.Errorf("%w: malformed encrypted bson: %d bytes are not one value of type %s",
-			ErrMalformed, len(plaintext), TypeAlias(c.Type))
+			ErrMalformed, len(plaintext), TypeAlias(t))
 	}
 	return out, nil
 }

@@ -21,6 +21,7 @@ type Node struct {
 	elem     *Node            // of an array
 	set      map[string]*Node // fields set by an aggregation stage; they hide all rules below
 	named    map[string]*Node // properties; a nil value is a plain field
+	lengths  uint64           // of the names in named: a bit for each
 	patterns []pattern        // patternProperties
 	rest     *Node            // additionalProperties
 	places   int              // see Places
@@ -75,9 +76,22 @@ func (n *Node) ChildBytes(name []byte) (*Node, error) {
 	if child, decided := n.set[string(name)]; decided {
 		return child, nil
 	}
-	child, hit := n.named[string(name)]
+	var child *Node
+	hit := false
+	if n.lengths&lengthBit(len(name)) != 0 { // most fields have no rule, and no name as long as theirs has
+		child, hit = n.named[string(name)]
+	}
+	if n.enc == nil && len(n.patterns) == 0 {
+		if !hit {
+			child = n.rest
+		}
+		return child, nil
+	}
 	return n.choose(child, hit, func(re *regexp.Regexp) bool { return re.Match(name) }, func() string { return string(name) })
 }
+
+// lengthBit stands for names of that length; all long ones share one.
+func lengthBit(n int) uint64 { return 1 << min(n, 63) }
 
 // choose is the child for a name: named, if properties hits it, united with the patterns that match, else additionalProperties.
 func (n *Node) choose(named *Node, hit bool, matches func(*regexp.Regexp) bool, name func() string) (*Node, error) {
@@ -140,6 +154,7 @@ func (n *Node) attach(keyword string, sub subschema, child *Node) error {
 			n.named = map[string]*Node{}
 		}
 		n.named[sub.name] = child
+		n.lengths |= lengthBit(len(sub.name))
 	case "patternProperties":
 		n.patterns = append(n.patterns, pattern{source: sub.name, node: child})
 	case "additionalProperties":

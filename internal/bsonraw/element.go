@@ -61,11 +61,25 @@ func (it *Iterator) Next() bool {
 	if it.Err != nil || len(it.rest) == 0 {
 		return false
 	}
-	it.Element, it.Err = first(it.rest)
-	if it.Err != nil {
+	b := it.rest
+	name := nameLen(b[1:])
+	if name < 0 {
+		it.Err = errNoName
 		return false
 	}
-	it.rest = it.rest[len(it.Element.Raw):]
+	t, value := bson.Type(b[0]), name+2
+	n := int(fixedSizes[t])
+	if n == 0 || n > len(b)-value {
+		if n, it.Err = valueLen(t, b[value:]); it.Err != nil {
+			return false
+		}
+	}
+	end := value + n
+	it.Element.Type = t
+	it.Element.Key = b[1 : name+1]
+	it.Element.Value = b[value:end]
+	it.Element.Raw = b[:end]
+	it.rest = b[end:]
 	return true
 }
 
@@ -89,18 +103,9 @@ func body(doc []byte) ([]byte, error) {
 	return doc[4 : len(doc)-1], nil
 }
 
-// first is the element that b begins with.
-func first(b []byte) (Element, error) {
-	end := nameLen(b[1:])
-	if end < 0 {
-		return Element{}, errNoName
-	}
-	start := end + 2
-	n, err := valueLen(bson.Type(b[0]), b[start:])
-	if err != nil {
-		return Element{}, err
-	}
-	return Element{Type: bson.Type(b[0]), Key: b[1 : end+1], Value: b[start : start+n], Raw: b[:start+n]}, nil
+// fixedSizes are the lengths of values that all have the same; 0 for the others. (Null and its like have their own case.)
+var fixedSizes = [256]uint8{
+	bson.TypeInt32: 4, bson.TypeDouble: 8, bson.TypeInt64: 8, bson.TypeDateTime: 8, bson.TypeTimestamp: 8, bson.TypeObjectID: 12, bson.TypeDecimal128: 16,
 }
 
 // nameLen is the length of the field name that b begins with, without its NUL byte; negative when it has no end. Names are short: eight bytes at a time

@@ -65,11 +65,6 @@ type finder struct {
 	found []Found
 }
 
-// fixedSizes are the lengths of values that all have the same; 0 for the others. (Null and its like have their own case.)
-var fixedSizes = [256]uint8{
-	bson.TypeInt32: 4, bson.TypeDouble: 8, bson.TypeInt64: 8, bson.TypeDateTime: 8, bson.TypeTimestamp: 8, bson.TypeObjectID: 12, bson.TypeDecimal128: 16,
-}
-
 // container searches the document or array at start, whose length and final zero byte have been checked.
 func (f *finder) container(start, end, depth int) error {
 	if depth == MaxDepth {
