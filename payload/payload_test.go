@@ -1,8 +1,11 @@
 package payload
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -71,12 +74,21 @@ func encrypt(t rapid.TB, key *Key, alg Algorithm, id KeyID, v bson.RawValue) []b
 	return b
 }
 
-// decrypt parses and decrypts the content of a subtype 6 binary.
+// decrypt parses and decrypts the content of a subtype 6 binary, in both ways there are.
 func decrypt(key *Key, b []byte) (bson.RawValue, error) {
-	c, err := ParseCiphertext(b)
-	if err != nil {
-		return bson.RawValue{}, err
+	data, typ, err := key.AppendDecryptContent(nil, b)
+	c, stepsErr := ParseCiphertext(b)
+	var steps []byte
+	if stepsErr == nil {
+		steps, stepsErr = key.AppendDecrypt(nil, c)
 	}
-	data, err := key.AppendDecrypt(nil, c)
-	return bson.RawValue{Type: c.Type, Value: data}, err
+	for _, kind := range []error{ErrMalformed, ErrAuthentication} {
+		if errors.Is(err, kind) != errors.Is(stepsErr, kind) {
+			return bson.RawValue{}, fmt.Errorf("in one step: %v; in two: %v", err, stepsErr)
+		}
+	}
+	if (err == nil) != (stepsErr == nil) || !bytes.Equal(data, steps) || err == nil && typ != c.Type {
+		return bson.RawValue{}, fmt.Errorf("in one step: %d bytes of type %s, %v; in two: %d bytes of type %s, %v", len(data), typ, err, len(steps), c.Type, stepsErr)
+	}
+	return bson.RawValue{Type: typ, Value: data}, err
 }

@@ -35,6 +35,10 @@ func TestEveryChangeIsRefused(t *testing.T) {
 		}
 		return key.AppendDecrypt(dst, c)
 	}
+	openContent := func(dst, b []byte) ([]byte, error) {
+		out, _, err := key.AppendDecryptContent(dst, b)
+		return out, err
+	}
 	wrapped, err := key.AppendWrap(nil, make([]byte, KeySize))
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +53,8 @@ func TestEveryChangeIsRefused(t *testing.T) {
 		{"random bool", encrypt(t, key, Random, KeyID{3}, value(t, true)), openValue},
 		{"random document", encrypt(t, key, Random, KeyID{4}, value(t, bson.D{{Key: "a", Value: bson.A{1, "two", 3.0}}})), openValue},
 		{"random string of whole blocks", encrypt(t, key, Random, KeyID{5}, value(t, "hello world")), openValue},
+		{"deterministic string in one step", encrypt(t, key, Deterministic, KeyID{1}, value(t, "457-55-5462")), openContent},
+		{"random document in one step", encrypt(t, key, Random, KeyID{4}, value(t, bson.D{{Key: "a", Value: bson.A{1, "two", 3.0}}})), openContent},
 		{"wrapped data key", wrapped, key.AppendUnwrap},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
