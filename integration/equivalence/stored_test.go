@@ -8,10 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// assertSealed looks at what the server has: BinData of subtype 6 with the right algorithm and key at every encrypted path,
-// nowhere else, and no canary anywhere. It returns how many encrypted values there are.
-func (c twins) assertSealed(t *rapid.T, places []place, keys []bson.Binary) (sealed int) {
-	var docs []bson.Raw
+// documents is all that the server has.
+func (c twins) documents(t *rapid.T) (docs []bson.Raw) {
 	cursor, err := c.stored.Find(context.Background(), bson.D{})
 	if err == nil {
 		err = cursor.All(context.Background(), &docs)
@@ -19,7 +17,13 @@ func (c twins) assertSealed(t *rapid.T, places []place, keys []bson.Binary) (sea
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, doc := range docs {
+	return docs
+}
+
+// assertSealed looks at what the server has: BinData of subtype 6 with the right algorithm and key at every encrypted path,
+// nowhere else, and no canary anywhere. It returns how many encrypted values there are.
+func (c twins) assertSealed(t *rapid.T, places []place, keys []bson.Binary) (sealed int) {
+	for _, doc := range c.documents(t) {
 		leaves(t, "", doc, func(path string, v bson.RawValue) {
 			p, known := at(places, path)
 			subtype, data, isBinary := v.BinaryOK()
@@ -49,15 +53,7 @@ func (c twins) assertSealed(t *rapid.T, places []place, keys []bson.Binary) (sea
 
 // countForms counts the values of encrypted fields that the server has as ciphertext, and as plaintext.
 func (c twins) countForms(t *rapid.T, places []place) (sealed, plain int) {
-	var docs []bson.Raw
-	cursor, err := c.stored.Find(context.Background(), bson.D{})
-	if err == nil {
-		err = cursor.All(context.Background(), &docs)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, doc := range docs {
+	for _, doc := range c.documents(t) {
 		leaves(t, "", doc, func(path string, v bson.RawValue) {
 			p, known := at(places, path)
 			switch subtype, _, isBinary := v.BinaryOK(); {
