@@ -105,14 +105,17 @@ func (w Workload) Times(side string) []float64 {
 	return w.Sides[side].Wall
 }
 
-// Ratio is how many times as long a takes as b; 0 where one of them was not measured.
-func (w Workload) Ratio(a, b string) float64 { return quotient(Median(w.Times(a)), Median(w.Times(b))) }
-
-func quotient(a, b float64) float64 {
-	if a == 0 || b == 0 {
-		return 0
+// Ratio is how many times as long a takes as b: the median of the ratios of each round, whose halves were measured within the same moment, so that a
+// machine that is slower for some seconds does not show. 0 where one of them was not measured.
+func (w Workload) Ratio(a, b string) float64 {
+	one, other := w.Times(a), w.Times(b)
+	var ratios []float64
+	for i := range min(len(one), len(other)) {
+		if other[i] > 0 {
+			ratios = append(ratios, one[i]/other[i])
+		}
 	}
-	return a / b
+	return Median(ratios)
 }
 
 // Read reads a file.

@@ -47,7 +47,7 @@ func TestWrittenIsRead(t *testing.T) {
 }
 
 func TestRatio(t *testing.T) {
-	w := Workload{Sides: map[string]Measured{Ours: {Wall: []float64{3, 6, 9}, CPU: []float64{4}}, Floor: {Wall: []float64{4, 3, 2}, CPU: []float64{4}}}}
+	w := Workload{Sides: map[string]Measured{Ours: {Wall: []float64{6, 20, 8}, CPU: []float64{4}}, Floor: {Wall: []float64{3, 10, 2}, CPU: []float64{4}}}}
 	if a, b := w.Ratio(Ours, Floor), w.Ratio(Ours, Newer); a != 2 || b != 0 {
 		t.Errorf("ratios on the clock are %v, %v; want 2, 0", a, b)
 	}
