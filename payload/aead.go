@@ -41,7 +41,7 @@ type aead struct {
 }
 
 // cbc is a mode that can be used again under another IV, as those of the standard library's AES can: a new one costs an allocation and a copy
-// of the expanded key for each value. (They have the method since Go 1.0 and TLS relies on it, but no interface of the library names it.)
+// of the expanded key for each value. (crypto/tls relies on the method, too; no interface of the library names it.)
 type cbc interface {
 	cipher.BlockMode
 	SetIV([]byte)

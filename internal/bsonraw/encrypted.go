@@ -72,38 +72,22 @@ func (f *finder) container(start, end, depth int) error {
 	}
 	before := len(f.found)
 	f.found = append(f.found, Found{start: uint32(start), end: uint32(end)})
-	elements := f.doc[:end-1]
-	for at := start + 4; at < len(elements); {
-		name := nameLen(elements[at+1:])
-		if name < 0 {
-			return errNoName
-		}
-		value := at + name + 2
-		t := bson.Type(elements[at])
-		if n := int(fixedSizes[t]); n > 0 && n <= len(elements)-value {
-			at = value + n
-			continue
-		}
-		n, err := valueLen(t, elements[value:])
-		if err != nil {
-			return err
-		}
-		switch t {
-		case bson.TypeEmbeddedDocument, bson.TypeArray:
-			if err := f.container(value, value+n, depth+1); err != nil {
+	it := Iterator{rest: f.doc[start+4 : end-1]}
+	for at := start + 4; it.Next(); at += len(it.Element.Raw) {
+		e := &it.Element
+		next := at + len(e.Raw)
+		if e.IsContainer() {
+			if err := f.container(next-len(e.Value), next, depth+1); err != nil {
 				return err
 			}
-		case bson.TypeBinary:
-			if elements[value+4] == EncryptedSubtype {
-				f.found = append(f.found, Found{start: uint32(at), content: uint32(value + 5), end: uint32(value + n)})
-			}
+		} else if content, ok := EncryptedPayload(e.Type, e.Value); ok {
+			f.found = append(f.found, Found{start: uint32(at), content: uint32(next - len(content)), end: uint32(next)})
 		}
-		at = value + n
 	}
 	if len(f.found) == before+1 {
 		f.found = f.found[:before]
 	}
-	return nil
+	return it.Err
 }
 
 // Scan calls found with the content of every value that Find finds, in document order. It stops at the first error.
