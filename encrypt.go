@@ -131,7 +131,8 @@ func (e *AutoEncryption) sealing() *sealing {
 
 func (e *AutoEncryption) releaseSealing(s *sealing) {
 	clear(s.keys) // the cache decides how long a key stays in memory
-	s.keys, s.byRef, s.incomplete = s.keys[:0], nil, false
+	s.refs.reset()
+	s.keys, s.incomplete = s.keys[:0], false
 	s.batch.reset()
 	e.sealings.Put(s)
 }
@@ -188,8 +189,8 @@ type sealingKey struct {
 // its last. As soon as one key is not in memory it is incomplete: it seals nothing more and only collects keys.
 type sealer struct {
 	memory     *keyvault.Cache
-	keys       []sealingKey
-	byRef      map[keyRef]int // of keys, when there are many
+	refs       numbers[keyRef]
+	keys       []sealingKey // by number of the reference
 	incomplete bool
 	batch      batch
 }
@@ -202,10 +203,11 @@ func (s *sealer) Seal(dst []byte, field *schema.Encrypted, value bson.RawValue) 
 	if ref.altName == "" {
 		ref.id = field.KeyID
 	}
-	k := s.find(ref)
-	if k == nil {
-		k = s.recall(ref)
+	i, first := s.refs.of(ref)
+	if first {
+		s.keys = append(s.keys, s.recall(ref))
 	}
+	k := &s.keys[i]
 	switch {
 	case k.err != nil:
 		return nil, k.err
@@ -218,24 +220,8 @@ func (s *sealer) Seal(dst []byte, field *schema.Encrypted, value bson.RawValue) 
 	return k.key.AppendEncrypt(dst, field.Algorithm, k.id, value)
 }
 
-// find gives a key that the command has used before; nil if it has not.
-func (s *sealer) find(ref keyRef) *sealingKey {
-	if s.byRef != nil {
-		if i, ok := s.byRef[ref]; ok {
-			return &s.keys[i]
-		}
-		return nil
-	}
-	for i := range s.keys {
-		if s.keys[i].ref == ref {
-			return &s.keys[i]
-		}
-	}
-	return nil
-}
-
-// recall adds a key, from memory if it is there.
-func (s *sealer) recall(ref keyRef) *sealingKey {
+// recall is a key that the command has not used before, from memory if it is there.
+func (s *sealer) recall(ref keyRef) sealingKey {
 	k := sealingKey{ref: ref, id: ref.id}
 	var ok bool
 	if ref.altName != "" {
@@ -244,17 +230,7 @@ func (s *sealer) recall(ref keyRef) *sealingKey {
 		k.key, ok = s.memory.Lookup(ref.id)
 	}
 	s.incomplete = s.incomplete || !ok
-	s.keys = append(s.keys, k)
-	switch last := len(s.keys) - 1; {
-	case s.byRef != nil:
-		s.byRef[ref] = last
-	case last == fewKeys:
-		s.byRef = make(map[keyRef]int)
-		for i := range s.keys {
-			s.byRef[s.keys[i].ref] = i
-		}
-	}
-	return &s.keys[len(s.keys)-1]
+	return k
 }
 
 // request asks for every key the command needs, also for those in memory: they may be gone by the second walk.

@@ -22,10 +22,10 @@ type opener struct {
 
 	found  []bsonraw.Found
 	values []sealedValue
-	keys   []openingKey
-	byID   map[payload.KeyID]int32 // of keys, when there are many
-	sealed int                     // values that have a key
-	bytes  int                     // of their contents
+	ids    numbers[payload.KeyID]
+	keys   []openingKey // by number of the id
+	sealed int          // values that have a key
+	bytes  int          // of their contents
 	ahead  ahead
 
 	ctx      context.Context // of the call that is served
@@ -73,9 +73,10 @@ const maxIdle = 1 << 16
 
 func (e *AutoEncryption) release(o *opener) {
 	clear(o.keys) // the cache decides how long a key stays in memory
+	o.ids.reset()
 	o.ahead.clear()
 	if cap(o.found) <= maxIdle && cap(o.values) <= maxIdle && cap(o.keys) <= maxIdle {
-		*o = opener{found: o.found[:0], values: o.values[:0], keys: o.keys[:0], ahead: o.ahead, replacer: o.replacer}
+		*o = opener{found: o.found[:0], values: o.values[:0], ids: o.ids, keys: o.keys[:0], ahead: o.ahead, replacer: o.replacer}
 		e.openers.Put(o)
 	}
 }
@@ -114,35 +115,11 @@ func (o *opener) keyOf(content []byte) (int32, error) {
 	}
 	o.sealed++
 	o.bytes += len(content)
-	return o.key(c.KeyID), nil
-}
-
-// fewKeys are searched one by one.
-const fewKeys = 8
-
-// key is the index of a key, added if it is new.
-func (o *opener) key(id payload.KeyID) int32 {
-	if o.byID == nil {
-		for i := range o.keys {
-			if o.keys[i].id == id {
-				return int32(i)
-			}
-		}
-	} else if i, ok := o.byID[id]; ok {
-		return i
+	i, first := o.ids.of(c.KeyID)
+	if first {
+		o.keys = append(o.keys, openingKey{id: c.KeyID})
 	}
-	o.keys = append(o.keys, openingKey{id: id})
-	i := int32(len(o.keys) - 1)
-	switch {
-	case o.byID != nil:
-		o.byID[id] = i
-	case len(o.keys) > fewKeys:
-		o.byID = make(map[payload.KeyID]int32)
-		for i, k := range o.keys {
-			o.byID[k.id] = int32(i)
-		}
-	}
-	return i
+	return int32(i), nil
 }
 
 // open gives the reply with its values decrypted: the reply itself when all stay as they are.
