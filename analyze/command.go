@@ -205,6 +205,22 @@ func (a *analysis) arrayFiltersOf(statement []byte, filters bson.RawValue) error
 	return a.refuse(ruleMalformed, "arrayFilters")
 }
 
+// eachFilter calls do with the filter of a statement or command that updates, by whatever name it has there.
+func eachFilter(statement []byte, do func(filter []byte) error) error {
+	for _, name := range [...]string{"q", "query", "filter"} {
+		filter, found, err := find(statement, name)
+		if err != nil {
+			return err
+		}
+		if found && filter.Type == bson.TypeEmbeddedDocument {
+			if err := do(filter.Value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // upsertNeedsID refuses an upsert that could make the server generate an _id that the schema wants encrypted.
 func (a *analysis) upsertNeedsID(statement []byte, update bson.RawValue) error {
 	upsert, found, err := find(statement, "upsert")
@@ -215,16 +231,13 @@ func (a *analysis) upsertNeedsID(statement []byte, update bson.RawValue) error {
 	if err != nil || id.Encrypted() == nil {
 		return err
 	}
-	for _, name := range [...]string{"q", "query", "filter"} {
-		filter, found, err := find(statement, name)
-		if err != nil {
-			return err
-		}
-		if found && filter.Type == bson.TypeEmbeddedDocument {
-			if given, err := equalityGivesID(filter.Value); given || err != nil {
-				return err
-			}
-		}
+	given := false
+	if err := eachFilter(statement, func(filter []byte) error {
+		here, err := equalityGivesID(filter)
+		given = given || here
+		return err
+	}); given || err != nil {
+		return err
 	}
 	if given, err := updateGivesID(update); given || err != nil {
 		return err

@@ -20,18 +20,7 @@ func (a *analysis) upsertSets(statement []byte, update bson.RawValue) error {
 	if err != nil || !found || isFalse(upsert) {
 		return err
 	}
-	for _, name := range [...]string{"q", "query", "filter"} {
-		filter, found, err := find(statement, name)
-		if err != nil {
-			return err
-		}
-		if found && filter.Type == bson.TypeEmbeddedDocument {
-			if err := a.copiedAreSet(filter.Value, update); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return eachFilter(statement, func(filter []byte) error { return a.copiedAreSet(filter, update) })
 }
 
 // copiedAreSet checks the equalities of a filter that servers copy: those at its top, in $and, and in what is the same as $and, $or with one clause. Where a
