@@ -171,7 +171,9 @@ func (l *lab) twins(t *rapid.T, encrypting bson.D, exact bool) twins {
 func (l *lab) collection(t *rapid.T, name string, encrypting bson.D, exact bool, step schema.Migration, sent *traffic) *mongo.Collection {
 	opts := l.opts
 	opts.SchemaMap = map[string]any{l.db + "." + name: encrypting}
-	opts.Migrating = map[string]schema.Migration{l.db + "." + name: step}
+	if l.migrating {
+		opts.Migrating = map[string]schema.Migration{l.db + "." + name: step}
+	}
 	if exact {
 		opts.Rewrite = analyze.Exact
 	}
