@@ -62,25 +62,40 @@ func (it *Iterator) Next() bool {
 		return false
 	}
 	b := it.rest
-	name := nameLen(b[1:])
-	if name < 0 {
-		it.Err = errNoName
+	value, end, err := step(b)
+	if err != nil {
+		it.Err = err
 		return false
 	}
-	t, value := bson.Type(b[0]), name+2
-	n := int(fixedSizes[t])
-	if n == 0 || n > len(b)-value {
-		if n, it.Err = valueLen(t, b[value:]); it.Err != nil {
-			return false
-		}
-	}
-	end := value + n
-	it.Element.Type = t
-	it.Element.Key = b[1 : name+1]
+	it.Element.Type = bson.Type(b[0])
+	it.Element.Key = b[1 : value-1]
 	it.Element.Value = b[value:end]
 	it.Element.Raw = b[:end]
 	it.rest = b[end:]
 	return true
+}
+
+// step reads the element that b begins with: where its value begins and ends.
+func step(b []byte) (value, end int, err error) {
+	name := -1
+	if len(b) > 8 { // most names end within eight bytes: here, since nameLen is too large to be put in its place by the compiler
+		if zeros := zeroBytes(binary.LittleEndian.Uint64(b[1:])); zeros != 0 {
+			name = bits.TrailingZeros64(zeros) / 8
+		}
+	}
+	if name < 0 {
+		if name = nameLen(b[1:]); name < 0 {
+			return 0, 0, errNoName
+		}
+	}
+	value = name + 2
+	n := int(fixedSizes[b[0]])
+	if n == 0 || n > len(b)-value {
+		if n, err = valueLen(bson.Type(b[0]), b[value:]); err != nil {
+			return 0, 0, err
+		}
+	}
+	return value, value + n, nil
 }
 
 // CheckFrame checks that doc has the length it says and ends as documents do; nothing of what is in it.
@@ -112,9 +127,8 @@ var fixedSizes = [256]uint8{
 // are quicker than a call.
 func nameLen(b []byte) int {
 	for n := 0; n+8 <= len(b); n += 8 {
-		x := binary.LittleEndian.Uint64(b[n:])
-		if zero := (x - 0x0101010101010101) &^ x & 0x8080808080808080; zero != 0 {
-			return n + bits.TrailingZeros64(zero)/8
+		if zeros := zeroBytes(binary.LittleEndian.Uint64(b[n:])); zeros != 0 {
+			return n + bits.TrailingZeros64(zeros)/8
 		}
 	}
 	tail := len(b) &^ 7
@@ -124,6 +138,9 @@ func nameLen(b []byte) int {
 	}
 	return tail + n
 }
+
+// zeroBytes has the highest bit set of the first byte of x that is zero, from the lowest on, and of none before it.
+func zeroBytes(x uint64) uint64 { return (x - 0x0101010101010101) &^ x & 0x8080808080808080 }
 
 // Validate checks doc to the last byte.
 func Validate(doc []byte) error { return validate(bson.TypeEmbeddedDocument, doc, 0) }

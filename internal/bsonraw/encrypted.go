@@ -3,6 +3,7 @@ package bsonraw
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -72,22 +73,58 @@ func (f *finder) container(start, end, depth int) error {
 	}
 	before := len(f.found)
 	f.found = append(f.found, Found{start: uint32(start), end: uint32(end)})
-	it := Iterator{rest: f.doc[start+4 : end-1]}
-	for at := start + 4; it.Next(); at += len(it.Element.Raw) {
-		e := &it.Element
-		next := at + len(e.Raw)
-		if e.IsContainer() {
-			if err := f.container(next-len(e.Value), next, depth+1); err != nil {
+	doc := f.doc[:end-1]
+	for at := start + 4; at < len(doc); {
+		if at = skip(doc, at); at == len(doc) {
+			break
+		}
+		value, length, err := step(doc[at:])
+		if err != nil {
+			return err
+		}
+		next := at + length
+		switch bson.Type(doc[at]) {
+		case bson.TypeEmbeddedDocument, bson.TypeArray:
+			if err := f.container(at+value, next, depth+1); err != nil {
 				return err
 			}
-		} else if content, ok := EncryptedPayload(e.Type, e.Value); ok {
-			f.found = append(f.found, Found{start: uint32(at), content: uint32(next - len(content)), end: uint32(next)})
+		case bson.TypeBinary:
+			if doc[at+value+4] == EncryptedSubtype {
+				f.found = append(f.found, Found{start: uint32(at), content: uint32(at + value + 5), end: uint32(next)})
+			}
 		}
+		at = next
 	}
 	if len(f.found) == before+1 {
 		f.found = f.found[:before]
 	}
-	return it.Err
+	return nil
+}
+
+// skip passes over elements with short names whose values are strings or of fixed length, which most are, and are quick to tell the end of. It returns where the next
+// other element begins, or one that only looks malformed to it.
+func skip(doc []byte, at int) int {
+	for len(doc)-at > 8 {
+		zeros := zeroBytes(binary.LittleEndian.Uint64(doc[at+1:]))
+		if zeros == 0 {
+			break
+		}
+		value := at + 2 + bits.TrailingZeros64(zeros)/8
+		n := int(fixedSizes[doc[at]])
+		if n == 0 {
+			if bson.Type(doc[at]) != bson.TypeString || len(doc)-value < 5 {
+				break
+			}
+			if n = int(binary.LittleEndian.Uint32(doc[value:])) + 4; n < 5 || n > len(doc)-value || doc[value+n-1] != 0 {
+				break
+			}
+		}
+		if n > len(doc)-value {
+			break
+		}
+		at = value + n
+	}
+	return at
 }
 
 // Scan calls found with the content of every value that Find finds, in document order. It stops at the first error.
