@@ -107,19 +107,22 @@ var errClosed = fmt.Errorf("key cache is closed: %w", mongo.ErrClientDisconnecte
 
 // Lookup answers from memory only, without waiting, and without allocating unless the key is stale; false when the key is not there or has expired.
 func (c *Cache) Lookup(id payload.KeyID) (*payload.Key, bool) {
+	if e := c.entries.identified(id); c.entries.quick(e) {
+		return e.key, true
+	}
 	_, key, ok := c.lookup(want{id: id})
 	return key, ok
 }
 
 // LookupAltName is Lookup by alt name.
 func (c *Cache) LookupAltName(name string) (payload.KeyID, *payload.Key, bool) {
+	if e := c.entries.named(name); c.entries.quick(e) {
+		return e.id, e.key, true
+	}
 	return c.lookup(want{altName: name, named: true})
 }
 
 func (c *Cache) lookup(w want) (payload.KeyID, *payload.Key, bool) {
-	if e := c.entries.quick(w); e != nil {
-		return e.id, e.key, true
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, stale := c.entries.get(w)

@@ -19,6 +19,7 @@ type entry struct {
 	used      *list.Element
 	aged      *list.Element
 	touched   atomic.Bool // used since it took its place in the order of use
+	removed   atomic.Bool
 }
 
 // wants is what a fetch must ask for so that its answer replaces the entry by all that it is known by.
@@ -36,10 +37,11 @@ type entries struct {
 	stale    time.Duration // how much longer an entry is served while a newer one is on its way
 	size     int
 	closed   bool
-	byID     sync.Map  // payload.KeyID: *entry
-	byName   sync.Map  // string: *entry
-	recency  list.List // of *entry, about the last used first: quick does not move what it finds, but leaves a mark
-	age      list.List // of *entry, the last put first: about the order in which they expire
+	byID     sync.Map              // payload.KeyID: *entry
+	byName   sync.Map              // string: *entry
+	usual    atomic.Pointer[entry] // one of byID, found without a search: most programs use one key most of the time
+	recency  list.List             // of *entry, about the last used first: quick does not move what it finds, but leaves a mark
+	age      list.List             // of *entry, the last put first: about the order in which they expire
 }
 
 func newEntries(lifetime, stale time.Duration, size int) *entries {
@@ -47,26 +49,43 @@ func newEntries(lifetime, stale time.Duration, size int) *entries {
 }
 
 func (e *entries) peek(w want) *entry {
-	var found any
 	if w.named {
-		found, _ = e.byName.Load(w.altName)
-	} else {
-		found, _ = e.byID.Load(w.id)
+		return e.named(w.altName)
 	}
+	return e.identified(w.id)
+}
+
+func (e *entries) identified(id payload.KeyID) *entry {
+	usual := e.usual.Load()
+	if usual != nil && usual.id == id && !usual.removed.Load() {
+		return usual
+	}
+	found, _ := e.byID.Load(id)
+	x, _ := found.(*entry)
+	if x != nil && usual == nil { // only then: cores that use different keys would take it from each other all the time
+		e.usual.Store(x)
+		if x.removed.Load() { // meanwhile
+			e.usual.CompareAndSwap(x, nil)
+		}
+	}
+	return x
+}
+
+func (e *entries) named(name string) *entry {
+	found, _ := e.byName.Load(name)
 	x, _ := found.(*entry)
 	return x
 }
 
-// quick returns the entry for w if there is nothing to do about it; else nil, and get knows more.
-func (e *entries) quick(w want) *entry {
-	x := e.peek(w)
+// quick says that x, which was peeked at, is there and that there is nothing to do about it; else get knows more.
+func (e *entries) quick(x *entry) bool {
 	if x == nil || e.lifetime != 0 && time.Since(x.fetched) >= e.lifetime {
-		return nil
+		return false
 	}
 	if !x.touched.Load() { // a write would take the cache line from the other cores each time
 		x.touched.Store(true)
 	}
-	return x
+	return true
 }
 
 // get returns the entry for w, nil when there is none that may be used; stale says that it should be asked for anew.
@@ -98,7 +117,7 @@ func (e *entries) put(x *entry, altNames []string) {
 	if e.closed || e.expired(x, time.Now()) {
 		return
 	}
-	if old := e.peek(want{id: x.id}); old != nil {
+	if old := e.identified(x.id); old != nil {
 		if old.fetched.After(x.fetched) {
 			return
 		}
@@ -118,8 +137,6 @@ func (e *entries) put(x *entry, altNames []string) {
 		e.byName.LoadOrStore(name, x) // what is left there is newer
 	}
 }
-
-func (e *entries) named(name string) *entry { return e.peek(want{altName: name, named: true}) }
 
 // leastUsed is an entry that was not used for longer than about all others: those with a mark get a second chance, once.
 func (e *entries) leastUsed() *entry {
@@ -164,6 +181,8 @@ func (e *entries) remove(x *entry) {
 	e.recency.Remove(x.used)
 	e.age.Remove(x.aged)
 	e.byID.Delete(x.id)
+	x.removed.Store(true)
+	e.usual.CompareAndSwap(x, nil)
 	for _, name := range x.names {
 		if e.named(name) == x {
 			e.byName.Delete(name)
