@@ -129,25 +129,31 @@ type EncryptOptions struct {
 // Deterministic encryption takes neither double, decimal, bool, object, array nor javascriptWithScope; null, undefined, minKey, maxKey
 // and binary of subtype 6 are never encrypted: such errors are a *[payload.TypeError]. An error about the data key is a *[keyvault.KeyError].
 func (ce *ClientEncryption) Encrypt(ctx context.Context, val bson.RawValue, opts EncryptOptions) (bson.Binary, error) {
-	if ce.closed.Load() {
-		return bson.Binary{}, mongo.ErrClientDisconnected
-	}
-	alg, err := opts.check()
-	if err != nil {
-		return bson.Binary{}, err
-	}
-	id, key, err := ce.encryptionKey(ctx, opts)
-	if err != nil {
-		return bson.Binary{}, err
-	}
-	data, err := key.AppendEncrypt(nil, alg, id, val)
+	data, err := ce.AppendEncrypt(ctx, nil, val, opts)
 	if err != nil {
 		return bson.Binary{}, err
 	}
 	return bson.Binary{Subtype: payload.Subtype, Data: data}, nil
 }
 
-func (o EncryptOptions) check() (payload.Algorithm, error) {
+// AppendEncrypt appends the content of the binary that Encrypt returns to dst: with [payload.Overhead] + 16 bytes more than the value to spare there, nothing
+// is allocated. The spare capacity of dst must not overlap val. On error it returns dst as it was.
+func (ce *ClientEncryption) AppendEncrypt(ctx context.Context, dst []byte, val bson.RawValue, opts EncryptOptions) ([]byte, error) {
+	if ce.closed.Load() {
+		return dst, mongo.ErrClientDisconnected
+	}
+	alg, err := opts.check()
+	if err != nil {
+		return dst, err
+	}
+	id, key, err := ce.encryptionKey(ctx, &opts)
+	if err != nil {
+		return dst, err
+	}
+	return key.AppendEncrypt(dst, alg, id, val)
+}
+
+func (o *EncryptOptions) check() (payload.Algorithm, error) {
 	switch {
 	case o.KeyID == nil && o.KeyAltName == "":
 		return 0, errors.New("either key id or key alt name required")
@@ -159,7 +165,7 @@ func (o EncryptOptions) check() (payload.Algorithm, error) {
 	return payload.ParseAlgorithm(o.Algorithm)
 }
 
-func (ce *ClientEncryption) encryptionKey(ctx context.Context, opts EncryptOptions) (payload.KeyID, *payload.Key, error) {
+func (ce *ClientEncryption) encryptionKey(ctx context.Context, opts *EncryptOptions) (payload.KeyID, *payload.Key, error) {
 	if opts.KeyID != nil {
 		id, err := keyID(*opts.KeyID)
 		if err != nil {
@@ -193,28 +199,38 @@ func (ce *ClientEncryption) key(ctx context.Context, id payload.KeyID) (*payload
 // Decrypt decrypts binary of subtype 6 and returns the BSON value. A value that was altered or belongs to another key is an error that
 // wraps [payload.ErrAuthentication]; an error about the data key is a *[keyvault.KeyError].
 func (ce *ClientEncryption) Decrypt(ctx context.Context, val bson.Binary) (bson.RawValue, error) {
+	value, t, err := ce.AppendDecrypt(ctx, nil, val)
+	if err != nil {
+		return bson.RawValue{}, err
+	}
+	return bson.RawValue{Type: t, Value: value}, nil
+}
+
+// AppendDecrypt appends the bytes of the value that Decrypt returns to dst, and also returns its type: with as many bytes to spare there as val has, nothing
+// is allocated. The spare capacity of dst must not overlap val. On error it returns dst as it was.
+func (ce *ClientEncryption) AppendDecrypt(ctx context.Context, dst []byte, val bson.Binary) ([]byte, bson.Type, error) {
 	if ce.closed.Load() {
-		return bson.RawValue{}, mongo.ErrClientDisconnected
+		return dst, 0, mongo.ErrClientDisconnected
 	}
 	if val.Subtype != payload.Subtype {
-		return bson.RawValue{}, fmt.Errorf("decryption expected BSON binary subtype 6, got %d", val.Subtype)
+		return dst, 0, fmt.Errorf("decryption expected BSON binary subtype 6, got %d", val.Subtype)
 	}
 	if decryptable(val.Data) && !inCSFLE(val.Data) {
-		return bson.RawValue{}, fmt.Errorf("decrypting a value: %w", errQueryable)
+		return dst, 0, fmt.Errorf("decrypting a value: %w", errQueryable)
 	}
 	c, err := payload.ParseCiphertext(val.Data)
 	if err != nil {
-		return bson.RawValue{}, err
+		return dst, 0, err
 	}
 	key, err := ce.key(ctx, c.KeyID)
 	if err != nil {
-		return bson.RawValue{}, err
+		return dst, 0, err
 	}
-	value, t, err := key.AppendDecryptContent(nil, val.Data)
+	out, t, err := key.AppendDecryptContent(dst, val.Data)
 	if err != nil {
-		return bson.RawValue{}, fmt.Errorf("decrypting a value of data key %s: %w", c.KeyID, err)
+		return dst, 0, fmt.Errorf("decrypting a value of data key %s: %w", c.KeyID, err)
 	}
-	return bson.RawValue{Type: t, Value: value}, nil
+	return out, t, nil
 }
 
 // Close drops the data keys from memory and, like the official driver, disconnects the key vault client.

@@ -21,35 +21,57 @@ import (
 // A value whose key cannot be had is treated as Undecryptable says. A ciphertext that is malformed or fails authentication, a key
 // vault that cannot be reached and malformed BSON are errors; of a reply without ciphertexts only its length is checked.
 func (e *AutoEncryption) Decrypt(ctx context.Context, reply bson.Raw) (bson.Raw, error) {
+	out, opened, err := e.decrypt(ctx, nil, reply)
+	if err != nil || opened {
+		return out, err
+	}
+	return reply, nil
+}
+
+// AppendDecrypt appends what Decrypt returns to dst: with room for reply there, nothing is allocated for it. The spare capacity of dst must not overlap
+// reply. On error it returns dst as it was.
+func (e *AutoEncryption) AppendDecrypt(ctx context.Context, dst []byte, reply bson.Raw) ([]byte, error) {
+	out, opened, err := e.decrypt(ctx, dst, reply)
+	switch {
+	case err != nil:
+		clear(dst[len(dst):cap(dst)]) // of values before the one that failed
+		return dst, err
+	case !opened:
+		return append(dst, reply...), nil
+	}
+	return out, nil
+}
+
+// decrypt appends reply with its values decrypted, if there are any to decrypt.
+func (e *AutoEncryption) decrypt(ctx context.Context, dst []byte, reply bson.Raw) (out []byte, opened bool, err error) {
 	if e.isLookup(ctx) {
-		return reply, nil
+		return nil, false, nil
 	}
 	if err := bsonraw.CheckFrame(reply); err != nil {
-		return nil, fmt.Errorf("reading a reply: %w", err)
+		return nil, false, fmt.Errorf("reading a reply: %w", err)
 	}
 	if !bsonraw.MayHoldEncrypted(reply, kindDecryptable) {
-		return reply, nil
+		return nil, false, nil
 	}
 	o := e.opener(reply)
 	defer e.release(o)
 	switch err := o.find(); {
 	case err != nil:
-		return nil, fmt.Errorf("reading a reply: %w", err)
+		return nil, false, fmt.Errorf("reading a reply: %w", err)
 	case !o.seen:
-		return reply, nil
+		return nil, false, nil
 	case e.closed.Load():
-		return nil, mongo.ErrClientDisconnected
+		return nil, false, mongo.ErrClientDisconnected
 	}
 	if err := e.loadOpeningKeys(ctx, o.keys); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	out, err := o.open(ctx)
-	if err != nil {
-		return nil, err
+	if out, err = o.open(ctx, dst); err != nil {
+		return nil, false, err
 	}
 	o.report(ctx, e.logger)
 	e.kept.Add(o.kept)
-	return out, nil
+	return out, o.opened, nil
 }
 
 // decryptable says whether a subtype 6 value is something that decryption looks at, of this or of another feature.

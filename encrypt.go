@@ -23,35 +23,63 @@ import (
 // It waits only when a schema or a data key is not in memory: at most one listCollections per database and one find on the key
 // vault for all keys that the command needs.
 func (e *AutoEncryption) Encrypt(ctx context.Context, db string, cmd bson.Raw) (bson.Raw, error) {
-	if e.closed.Load() {
-		return nil, mongo.ErrClientDisconnected
-	}
-	if e.bypass {
-		return cmd, nil
-	}
-	if err := sameDatabase(db, cmd); err != nil {
-		return nil, err
-	}
 	s := e.sealing()
 	defer e.releaseSealing(s)
+	out, sealed, err := e.encrypt(ctx, s, s.buffer[:0], db, cmd)
+	if err != nil || !sealed {
+		return out, err
+	}
+	return s.take(out), nil
+}
+
+// AppendEncrypt appends what Encrypt returns to dst: with room enough there, nothing is allocated. All of the spare capacity of dst may be written to, and must
+// not overlap cmd. On error it returns dst as it was.
+func (e *AutoEncryption) AppendEncrypt(ctx context.Context, dst []byte, db string, cmd bson.Raw) ([]byte, error) {
+	s := e.sealing()
+	defer e.releaseSealing(s)
+	dst = slices.Grow(dst, sealedSize(cmd))
+	room := dst[len(dst):cap(dst)]
+	out, sealed, err := e.encrypt(ctx, s, room[:0], db, cmd)
+	switch {
+	case err != nil:
+		return dst, err
+	case sealed && len(out) <= len(room) && &out[0] == &room[0]:
+		return dst[:len(dst)+len(out)], nil
+	case sealed: // it took more room than there was, and the next command finds as much
+		dst = slices.Grow(dst, sealedSize(out))
+	}
+	return append(dst, out...), nil
+}
+
+// encrypt writes a command to buffer, which is empty; sealed says whether it did.
+func (e *AutoEncryption) encrypt(ctx context.Context, s *sealing, buffer []byte, db string, cmd bson.Raw) (out bson.Raw, sealed bool, err error) {
+	if e.closed.Load() {
+		return nil, false, mongo.ErrClientDisconnected
+	}
+	if e.bypass {
+		return cmd, false, nil
+	}
+	if err := sameDatabase(db, cmd); err != nil {
+		return nil, false, err
+	}
 	if err := s.target.Classify(db, cmd); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	target := s.target
 	switch {
 	case target.Disposition == analyze.Bypassed:
 		e.schemas.noteBypassed(db, target.Command, cmd)
-		return cmd, nil
+		return cmd, false, nil
 	case target.Disposition != analyze.Analysed:
-		return nil, fmt.Errorf("command not supported for auto encryption: %s", target.Command)
+		return nil, false, fmt.Errorf("command not supported for auto encryption: %s", target.Command)
 	case e.bypassAnalysis:
-		return cmd, nil
+		return cmd, false, nil
 	}
 	schemas, err := e.schemas.lookup(ctx, target, cmd)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return e.seal(ctx, s, cmd, schemas)
+	return e.seal(ctx, s, buffer, cmd, schemas)
 }
 
 // sameDatabase refuses a command that names another database than the one it is sent to: the schema of one must not rule over the
@@ -74,35 +102,38 @@ func sameDatabase(db string, cmd bson.Raw) error {
 
 // seal walks the command once when all its keys are in memory. Otherwise the first walk only finds out which keys it needs, and
 // whether it is allowed at all; a second one seals.
-func (e *AutoEncryption) seal(ctx context.Context, s *sealing, cmd bson.Raw, schemas schemaSet) (bson.Raw, error) {
+func (e *AutoEncryption) seal(ctx context.Context, s *sealing, buffer []byte, cmd bson.Raw, schemas schemaSet) (out bson.Raw, sealed bool, err error) {
 	if !schemas.encrypts() { // a sealer has nothing to do: whether the command passes is decided all the same
 		res, err := analyze.Command(nil, s.target, cmd, schemas, &s.sealer, e.analysis)
-		return res.Command, err
+		return res.Command, false, err
 	}
-	s.buffer = slices.Grow(s.buffer[:0], len(cmd)+len(cmd)/4+256) // some ciphertexts
+	buffer = slices.Grow(buffer, sealedSize(cmd))
 	s.batch.active = s.target.Command == "insert" && len(cmd) >= batchSize
-	res, err := analyze.Command(s.buffer, s.target, cmd, schemas, &s.sealer, e.analysis)
+	res, err := analyze.Command(buffer, s.target, cmd, schemas, &s.sealer, e.analysis)
 	if err == nil && s.incomplete {
 		if err := e.loadSealingKeys(ctx, &s.sealer); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		s.batch.restart()
-		res, err = analyze.Command(s.buffer, s.target, cmd, schemas, &s.sealer, e.analysis)
+		res, err = analyze.Command(buffer, s.target, cmd, schemas, &s.sealer, e.analysis)
 		if err == nil && s.incomplete {
 			err = errors.New("sealing a command: the second walk met a data key that the first did not")
 		}
 	}
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	case !res.HasPlaceholders:
-		return res.Command, nil
+		return res.Command, false, nil
 	}
 	if err := s.batch.fill(ctx, res.Command); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return s.take(res.Command), nil
+	return res.Command, true, nil
 }
+
+// sealedSize is the room that is made for a command: it has some ciphertexts.
+func sealedSize(cmd bson.Raw) int { return len(cmd) + len(cmd)/4 + 256 }
 
 // encrypts says whether any of the schemas does.
 func (set schemaSet) encrypts() bool {
@@ -130,6 +161,7 @@ func (e *AutoEncryption) sealing() *sealing {
 }
 
 func (e *AutoEncryption) releaseSealing(s *sealing) {
+	s.cipher.Close()
 	clear(s.keys) // the cache decides how long a key stays in memory
 	s.refs.reset()
 	s.keys, s.incomplete = s.keys[:0], false
@@ -192,6 +224,7 @@ type sealer struct {
 	refs       numbers[keyRef]
 	keys       []sealingKey // by number of the reference
 	incomplete bool
+	cipher     payload.Cipher
 	batch      batch
 }
 
@@ -217,7 +250,7 @@ func (s *sealer) Seal(dst []byte, field *schema.Encrypted, value bson.RawValue) 
 	if s.batch.active {
 		return s.batch.appendRoom(dst, field.Algorithm, k, value)
 	}
-	return k.key.AppendEncrypt(dst, field.Algorithm, k.id, value)
+	return s.cipher.AppendEncrypt(k.key, dst, field.Algorithm, k.id, value)
 }
 
 // recall is a key that the command has not used before, from memory if it is there.

@@ -16,7 +16,7 @@ func (ce *ClientEncryption) EncryptionKeyID(ctx context.Context, opts EncryptOpt
 	if _, err := opts.check(); err != nil {
 		return bson.Binary{}, err
 	}
-	id, _, err := ce.encryptionKey(ctx, opts)
+	id, _, err := ce.encryptionKey(ctx, &opts)
 	if err != nil {
 		return bson.Binary{}, err
 	}

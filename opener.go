@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -27,6 +28,8 @@ type opener struct {
 	sealed int          // values that have a key
 	bytes  int          // of their contents
 	ahead  ahead
+
+	cipher payload.Cipher
 
 	ctx      context.Context // of the call that is served
 	next     int             // number of the next value to write
@@ -72,6 +75,7 @@ func (e *AutoEncryption) opener(reply bson.Raw) *opener {
 const maxIdle = 1 << 16
 
 func (e *AutoEncryption) release(o *opener) {
+	o.cipher.Close()
 	clear(o.keys) // the cache decides how long a key stays in memory
 	o.ids.reset()
 	o.ahead.clear()
@@ -109,31 +113,24 @@ func (o *opener) keyOf(content []byte) (int32, error) {
 		return valueQueryable, nil
 	}
 	o.seen = true
-	c, err := payload.ParseHeader(content)
+	id, err := payload.CiphertextKeyID(content)
 	if err != nil {
 		return 0, decryptingError(o.reply, content, err)
 	}
 	o.sealed++
 	o.bytes += len(content)
-	i, first := o.ids.of(c.KeyID)
+	i, first := o.ids.of(id)
 	if first {
-		o.keys = append(o.keys, openingKey{id: c.KeyID})
+		o.keys = append(o.keys, openingKey{id: id})
 	}
 	return int32(i), nil
 }
 
-// open gives the reply with its values decrypted: the reply itself when all stay as they are.
-func (o *opener) open(ctx context.Context) (bson.Raw, error) {
+// open appends the reply with its values decrypted to dst.
+func (o *opener) open(ctx context.Context, dst []byte) ([]byte, error) {
 	o.openAhead(ctx)
 	o.ctx = ctx
-	out, err := bsonraw.RewriteFound(make([]byte, 0, o.size()), o.reply, o.found, o.replacer)
-	if err != nil {
-		return nil, err
-	}
-	if !o.opened {
-		return o.reply, nil
-	}
-	return out, nil
+	return bsonraw.RewriteFound(slices.Grow(dst, o.size()), o.reply, o.found, o.replacer)
 }
 
 // size is what the reply takes at most when its values are decrypted.
@@ -178,7 +175,7 @@ func (o *opener) replace(dst []byte, i int, content []byte) ([]byte, bsonraw.Rep
 		o.opened = true
 		return append(dst, plain...), bsonraw.Replacement{Type: t}, nil
 	}
-	dst, t, err := k.key.AppendDecryptContent(dst, content)
+	dst, t, err := o.cipher.AppendDecryptContent(k.key, dst, content)
 	if err != nil {
 		return nil, keep, decryptingError(o.reply, content, err)
 	}

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 )
 
@@ -26,17 +25,18 @@ var (
 	ErrMalformed = errors.New("malformed ciphertext")
 )
 
-// aead is AEAD_AES_256_CBC_HMAC_SHA_512 (draft-mcgrew-aead-aes-cbc-hmac-sha2) plus the derivation of a synthetic IV.
+// aead is AEAD_AES_256_CBC_HMAC_SHA_512 (draft-mcgrew-aead-aes-cbc-hmac-sha2) plus the derivation of a synthetic IV, under one key.
 // It holds the state of one operation at a time; a Key has as many as it has concurrent users.
+//
+// What it makes and takes is A ‖ IV ‖ S ‖ T: A is the associated data, S the encrypted blocks and T the tag. A has ad bytes in what follows.
 type aead struct {
+	key       *Key
 	encrypter cbc
 	decrypter cbc
-	mac       hash.Hash // HMAC-SHA-512 under the MAC key
-	ivMAC     hash.Hash // HMAC-SHA-512 under the IV key
+	mac       mac
 
-	// Here rather than on the stack, whence they would escape into the hash.Hash calls.
+	// Here rather than on the stack, whence they would escape into the hash.
 	message [256]byte
-	sum     [64]byte
 	al      [8]byte
 }
 
@@ -47,73 +47,64 @@ type cbc interface {
 	SetIV([]byte)
 }
 
-// randomIV is valid until the next call.
-func (a *aead) randomIV() []byte {
-	iv := a.sum[:ivSize]
-	_, _ = rand.Read(iv) // never fails: it crashes the program rather than return an error
-	return iv
+// randomIV fills iv.
+func randomIV(iv []byte) { _, _ = rand.Read(iv) } // never fails: it crashes the program rather than return an error
+
+// syntheticIV derives iv from what is encrypted.
+func (a *aead) syntheticIV(iv, ad, plaintext []byte) {
+	copy(iv, a.authenticate(&a.key.ivMAC, ad, a.bitLength(len(ad)), plaintext))
 }
 
-// syntheticIV derives the IV from what is encrypted; valid until the next call.
-func (a *aead) syntheticIV(ad, plaintext []byte) []byte {
-	return a.authenticate(a.ivMAC, ad, a.bitLength(ad), plaintext)[:ivSize]
+// tag authenticates A ‖ IV ‖ S; valid until the next call.
+func (a *aead) tag(body []byte, ad int) []byte {
+	return a.authenticate(&a.key.mac, body, a.bitLength(ad), nil)[:tagSize]
 }
 
-// tag authenticates ad and body, which is IV ‖ S; valid until the next call.
-func (a *aead) tag(ad, body []byte) []byte {
-	return a.authenticate(a.mac, ad, body, a.bitLength(ad))[:tagSize]
-}
-
-// authenticate is the MAC of three parts; valid until the next call. Short parts, which most values have, are put together first: three calls
-// of Write cost more than the copy.
-func (a *aead) authenticate(mac hash.Hash, first, second, third []byte) []byte {
-	mac.Reset()
-	if len(first)+len(second)+len(third) <= len(a.message) {
-		n := copy(a.message[:], first)
-		n += copy(a.message[n:], second)
-		n += copy(a.message[n:], third)
-		mac.Write(a.message[:n])
-		return mac.Sum(a.sum[:0])
+// authenticate is the MAC of three parts; valid until the next call. Short parts, which most values have, are put together first: calls of Write
+// cost more than the copy.
+func (a *aead) authenticate(k *macKey, first, second, third []byte) []byte {
+	a.mac.begin(k)
+	if n := len(first) + len(second) + len(third); n <= len(a.message) {
+		a.mac.hash.Write(append(append(append(a.message[:0], first...), second...), third...))
+	} else {
+		a.mac.hash.Write(first)
+		a.mac.hash.Write(second)
+		a.mac.hash.Write(third)
 	}
-	mac.Write(first)
-	mac.Write(second)
-	mac.Write(third)
-	return mac.Sum(a.sum[:0])
+	return a.mac.end(k)
 }
-func (a *aead) bitLength(ad []byte) []byte {
-	binary.BigEndian.PutUint64(a.al[:], 8*uint64(len(ad)))
+
+func (a *aead) bitLength(ad int) []byte {
+	binary.BigEndian.PutUint64(a.al[:], 8*uint64(ad))
 	return a.al[:]
 }
 
-// sealedSize is the length of what seal appends for n bytes of plaintext.
+// sealedSize is the length of IV ‖ S ‖ T for n bytes of plaintext.
 func sealedSize(n int) int { return ivSize + (n/aes.BlockSize+1)*aes.BlockSize + tagSize }
 
-// seal appends IV ‖ S ‖ T to dst.
-func (a *aead) seal(dst, iv, ad, plaintext []byte) []byte {
-	start := len(dst)
-	dst = slices.Grow(dst, sealedSize(len(plaintext)))
-	dst = append(dst, iv...)
-	dst = append(dst, plaintext...)
-	pad := aes.BlockSize - len(plaintext)%aes.BlockSize
-	for range pad {
-		dst = append(dst, byte(pad))
+// seal completes room, which has the size of A ‖ IV ‖ S ‖ T and begins with A ‖ IV.
+func (a *aead) seal(room []byte, ad int, plaintext []byte) {
+	body := room[:len(room)-tagSize]
+	s := body[ad+ivSize:]
+	padding := s[copy(s, plaintext):]
+	for i := range padding {
+		padding[i] = byte(len(padding))
 	}
-	body := dst[start:]
-	a.encrypter.SetIV(body[:ivSize])
-	a.encrypter.CryptBlocks(body[ivSize:], body[ivSize:])
-	return append(dst, a.tag(ad, body)...)
+	a.encrypter.SetIV(body[ad : ad+ivSize])
+	a.encrypter.CryptBlocks(s, s)
+	copy(room[len(body):], a.tag(body, ad))
 }
 
-// open authenticates sealed, which is IV ‖ S ‖ T, then appends the plaintext to dst. On error it returns dst as it was.
-func (a *aead) open(dst, ad, sealed []byte) ([]byte, error) {
-	if err := checkSealedSize(len(sealed)); err != nil {
-		return dst, err
+// open authenticates A ‖ IV ‖ S ‖ T, then appends the plaintext to dst. On error it returns dst as it was.
+func (a *aead) open(dst, sealed []byte, ad int) ([]byte, error) {
+	if !isSealedSize(len(sealed) - ad) {
+		return dst, sealedSizeError(len(sealed) - ad)
 	}
 	body, tag := sealed[:len(sealed)-tagSize], sealed[len(sealed)-tagSize:]
-	if !hmac.Equal(a.tag(ad, body), tag) {
+	if !hmac.Equal(a.tag(body, ad), tag) {
 		return dst, ErrAuthentication
 	}
-	iv, s := body[:ivSize], body[ivSize:]
+	iv, s := body[ad:ad+ivSize], body[ad+ivSize:]
 	start := len(dst)
 	out := slices.Grow(dst, len(s))[:start+len(s)]
 	a.decrypter.SetIV(iv)
@@ -127,10 +118,8 @@ func (a *aead) open(dst, ad, sealed []byte) ([]byte, error) {
 	return out[:len(out)-pad], nil
 }
 
-func checkSealedSize(n int) error {
-	if n < minSealed || n%aes.BlockSize != 0 {
-		return fmt.Errorf("%w: got %d bytes of IV, encrypted blocks and tag, expected a multiple of %d that is at least %d",
-			ErrMalformed, n, aes.BlockSize, minSealed)
-	}
-	return nil
+func isSealedSize(n int) bool { return n >= minSealed && n%aes.BlockSize == 0 }
+
+func sealedSizeError(n int) error {
+	return fmt.Errorf("%w: got %d bytes of IV, encrypted blocks and tag, expected a multiple of %d that is at least %d", ErrMalformed, n, aes.BlockSize, minSealed)
 }

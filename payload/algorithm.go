@@ -16,17 +16,24 @@ const (
 	Random Algorithm = 2
 )
 
-const algorithmPrefix = "AEAD_AES_256_CBC_HMAC_SHA_512-"
+const (
+	deterministicName = "AEAD_AES_256_CBC_HMAC_SHA_512-Deterministic"
+	randomName        = "AEAD_AES_256_CBC_HMAC_SHA_512-Random"
+)
 
 // ParseAlgorithm reads AEAD_AES_256_CBC_HMAC_SHA_512-Deterministic or -Random; as in the drivers, letter case does not matter.
 func ParseAlgorithm(s string) (Algorithm, error) {
-	if s == "" {
+	switch { // as they are usually written first: to compare without regard to case takes 50 ns
+	case s == deterministicName:
+		return Deterministic, nil
+	case s == randomName:
+		return Random, nil
+	case s == "":
 		return 0, errors.New("algorithm or index type required")
-	}
-	for _, a := range []Algorithm{Deterministic, Random} {
-		if len(s) == len(a.String()) && strings.EqualFold(s, a.String()) {
-			return a, nil
-		}
+	case len(s) == len(deterministicName) && strings.EqualFold(s, deterministicName):
+		return Deterministic, nil
+	case len(s) == len(randomName) && strings.EqualFold(s, randomName):
+		return Random, nil
 	}
 	return 0, fmt.Errorf("unsupported algorithm %q: expected %s or %s", s, Deterministic, Random)
 }
@@ -35,9 +42,9 @@ func ParseAlgorithm(s string) (Algorithm, error) {
 func (a Algorithm) String() string {
 	switch a {
 	case Deterministic:
-		return algorithmPrefix + "Deterministic"
+		return deterministicName
 	case Random:
-		return algorithmPrefix + "Random"
+		return randomName
 	}
 	return fmt.Sprintf("Algorithm(%d)", int32(a))
 }

@@ -15,56 +15,58 @@ const adSize = 18
 const Overhead = adSize + ivSize + tagSize
 
 // Ciphertext is a parsed ciphertext, not yet authenticated: every field may be forged until [Key.AppendDecrypt] has accepted it.
-// Its slices point into the parsed bytes.
+// Content is the parsed bytes.
 type Ciphertext struct {
 	Algorithm Algorithm
 	KeyID     KeyID
 	Type      bson.Type // of the encrypted value
-	Data      []byte    // IV ‖ S ‖ T
-	AD        []byte    // the first 18 bytes
+	Content   []byte    // associated data (18) ‖ IV ‖ S ‖ T
 }
 
 // ParseCiphertext splits the content of a subtype 6 binary whose first byte is [KindDeterministic] or [KindRandom].
 // Errors wrap [ErrMalformed].
 func ParseCiphertext(b []byte) (Ciphertext, error) {
-	c, err := ParseHeader(b)
-	if err == nil {
-		err = checkSealedSize(len(c.Data))
+	id, err := CiphertextKeyID(b)
+	if err == nil && !isSealedSize(len(b)-adSize) {
+		err = sealedSizeError(len(b) - adSize)
 	}
 	if err != nil {
 		return Ciphertext{}, err
 	}
-	return c, nil
+	return Ciphertext{Algorithm: Algorithm(b[0]), KeyID: id, Type: bson.Type(b[17]), Content: b[:len(b):len(b)]}, nil
 }
 
-// ParseHeader is [ParseCiphertext] without a look at Data, which may be of any length. It tells which data key a value asks for, as
-// the drivers do before they judge the rest.
-func ParseHeader(b []byte) (Ciphertext, error) {
+// CiphertextKeyID tells which data key a ciphertext asks for. It is [ParseCiphertext] without a look at what follows the type, which may be of any length, as
+// the drivers ask for a key before they judge the rest.
+func CiphertextKeyID(b []byte) (KeyID, error) {
+	if !hasHeader(b) {
+		return KeyID{}, headerError(b)
+	}
+	return KeyID(b[1:17]), nil
+}
+
+// hasHeader says whether b begins as a ciphertext does.
+func hasHeader(b []byte) bool {
+	return len(b) > adSize && (Kind(b[0]) == KindDeterministic || Kind(b[0]) == KindRandom)
+}
+
+func headerError(b []byte) error {
 	if len(b) <= adSize {
-		return Ciphertext{}, fmt.Errorf("%w, too small: got %d bytes, expected at least %d", ErrMalformed, len(b), adSize+minSealed)
+		return fmt.Errorf("%w, too small: got %d bytes, expected at least %d", ErrMalformed, len(b), adSize+minSealed)
 	}
-	if k := Kind(b[0]); k != KindDeterministic && k != KindRandom {
-		return Ciphertext{}, fmt.Errorf("%w, expected blob subtype of 1 or 2, got %d (%s)", ErrMalformed, b[0], k)
-	}
-	return Ciphertext{
-		Algorithm: Algorithm(b[0]),
-		KeyID:     KeyID(b[1:17]),
-		Type:      bson.Type(b[17]),
-		Data:      b[adSize:len(b):len(b)],
-		AD:        b[:adSize:adSize],
-	}, nil
+	return fmt.Errorf("%w, expected blob subtype of 1 or 2, got %d (%s)", ErrMalformed, b[0], Kind(b[0]))
 }
 
 // consistent reports whether the fields say what the authenticated bytes say.
 func (c *Ciphertext) consistent() bool {
-	return len(c.AD) == adSize && c.Algorithm.check() == nil && Algorithm(c.AD[0]) == c.Algorithm &&
-		KeyID(c.AD[1:17]) == c.KeyID && bson.Type(c.AD[17]) == c.Type
+	return hasHeader(c.Content) && Algorithm(c.Content[0]) == c.Algorithm &&
+		KeyID(c.Content[1:17]) == c.KeyID && bson.Type(c.Content[17]) == c.Type
 }
 
 // String says what the ciphertext is, without its bytes.
 func (c Ciphertext) String() string {
 	return fmt.Sprintf("ciphertext(%s, data key %s, value of type %s, %d bytes)",
-		c.Algorithm, c.KeyID, TypeAlias(c.Type), len(c.AD)+len(c.Data))
+		c.Algorithm, c.KeyID, TypeAlias(c.Type), len(c.Content))
 }
 
 // Format prints what String returns, whatever the verb.

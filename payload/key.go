@@ -1,14 +1,10 @@
 package payload
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
-	"crypto/sha512"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
 	"sync"
@@ -21,12 +17,11 @@ import (
 // It keeps no copy of the 96 bytes. What it does keep is as secret, and cannot be wiped because Go's standard library gives no way to:
 // the expanded AES key, which begins with the AES key itself, and the HMAC states after their first block, with which one can compute
 // tags and IVs but not find the MAC and IV keys. They stay in memory until the garbage collector has freed the Key and the memory is
-// used again. (A program built with GOFIPS140=v1.0.0 also keeps the MAC and IV keys: HMAC states cannot be copied there.)
+// used again.
 type Key struct {
-	block    cipher.Block
-	newMAC   func() hash.Hash
-	newIVMAC func() hash.Hash
-	idle     sync.Pool // of *aead
+	block      cipher.Block
+	mac, ivMAC macKey
+	idle       sync.Pool // of *aead
 }
 
 // NewKey prepares 96 bytes of key material. The caller may wipe material afterwards.
@@ -38,23 +33,7 @@ func NewKey(material []byte) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing data key: %v", err)
 	}
-	return &Key{block: block, newMAC: prepareMAC(material[:32]), newIVMAC: prepareMAC(material[64:])}, nil
-}
-
-// prepareMAC returns a maker of HMAC-SHA-512 states under key.
-func prepareMAC(key []byte) func() hash.Hash {
-	mac := hmac.New(sha512.New, key)
-	mac.Reset() // from here on it holds the states after the first block instead of the padded key
-	if prepared, ok := mac.(hash.Cloner); ok {
-		if _, err := prepared.Clone(); err == nil {
-			return func() hash.Hash {
-				h, _ := prepared.Clone() // a hash that could be cloned once always can
-				return h
-			}
-		}
-	}
-	key = bytes.Clone(key)
-	return func() hash.Hash { return hmac.New(sha512.New, key) }
+	return &Key{block: block, mac: newMACKey(material[:32]), ivMAC: newMACKey(material[64:])}, nil
 }
 
 func (k *Key) acquire() *aead {
@@ -63,8 +42,8 @@ func (k *Key) acquire() *aead {
 	}
 	var anyIV [ivSize]byte // replaced before each use
 	return &aead{
+		key: k, mac: mac{hash: newSHA()},
 		encrypter: cipher.NewCBCEncrypter(k.block, anyIV[:]).(cbc), decrypter: cipher.NewCBCDecrypter(k.block, anyIV[:]).(cbc),
-		mac: k.newMAC(), ivMAC: k.newIVMAC(),
 	}
 }
 
@@ -74,9 +53,16 @@ func (k *Key) release(a *aead) { k.idle.Put(a) }
 // value; with enough of it (the length of value + 82 bytes) nothing is allocated for the result. On error it returns dst as it was: a *TypeError when
 // alg does not take values of this type, else what is wrong with alg or value.
 func (k *Key) AppendEncrypt(dst []byte, alg Algorithm, id KeyID, value bson.RawValue) ([]byte, error) {
+	a := k.acquire()
+	out, err := a.appendEncrypt(dst, alg, id, value)
+	k.release(a)
+	return out, err
+}
+
+func (a *aead) appendEncrypt(dst []byte, alg Algorithm, id KeyID, value bson.RawValue) ([]byte, error) {
 	out, err := AppendRoom(dst, alg, id, value)
 	if err == nil {
-		k.seal(out[len(dst):], value)
+		a.sealValue(out[len(dst):], value)
 	}
 	return out, err
 }
@@ -106,70 +92,56 @@ func (k *Key) Fill(room []byte, value bson.RawValue) error {
 		[ivSize]byte(room[adSize:]) != [ivSize]byte{} {
 		return errors.New("encrypting: the room for the ciphertext was overwritten")
 	}
-	k.seal(room, value)
+	a := k.acquire()
+	a.sealValue(room, value)
+	k.release(a)
 	return nil
 }
 
-// seal completes room, of which the associated data is written.
-func (k *Key) seal(room []byte, value bson.RawValue) {
-	a := k.acquire()
-	ad := room[:adSize]
-	var iv []byte
-	if Algorithm(room[0]) == Deterministic {
-		iv = a.syntheticIV(ad, value.Value)
+// sealValue completes room, of which the associated data is written.
+func (a *aead) sealValue(room []byte, value bson.RawValue) {
+	if iv := room[adSize : adSize+ivSize]; Algorithm(room[0]) == Deterministic {
+		a.syntheticIV(iv, room[:adSize], value.Value)
 	} else {
-		iv = a.randomIV()
+		randomIV(iv)
 	}
-	a.seal(ad, iv, ad, value.Value)
-	k.release(a)
+	a.seal(room, adSize, value.Value)
 }
 
 // AppendDecrypt authenticates c, then appends the bytes of the value to dst and checks that they are one BSON value of type c.Type.
 // The spare capacity of dst must not overlap c. On error it returns dst as it was; the error wraps [ErrAuthentication] or [ErrMalformed].
 func (k *Key) AppendDecrypt(dst []byte, c Ciphertext) ([]byte, error) {
-	out, err := k.appendDecrypt(dst, &c)
-	if err != nil {
-		return dst, fmt.Errorf("decrypting with data key %s: %w", c.KeyID, err)
-	}
-	return out, nil
-}
-
-func (k *Key) appendDecrypt(dst []byte, c *Ciphertext) ([]byte, error) {
 	if !c.consistent() {
-		return dst, fmt.Errorf("%w: associated data does not match algorithm, key id and type", ErrMalformed)
+		return dst, fmt.Errorf("decrypting with data key %s: %w: content does not match algorithm, key id and type", c.KeyID, ErrMalformed)
 	}
-	return k.open(dst, c.AD, c.Data)
+	out, _, err := k.AppendDecryptContent(dst, c.Content)
+	return out, err
 }
 
-// AppendDecryptContent is [ParseHeader] and AppendDecrypt in one step, for many values. It also returns the value's type.
+// AppendDecryptContent is [CiphertextKeyID] and AppendDecrypt in one step. It also returns the value's type.
 func (k *Key) AppendDecryptContent(dst, content []byte) ([]byte, bson.Type, error) {
-	if len(content) > adSize && Algorithm(content[0]).check() == nil {
-		out, err := k.open(dst, content[:adSize:adSize], content[adSize:])
-		if err != nil {
-			return dst, 0, fmt.Errorf("decrypting with data key %s: %w", KeyID(content[1:17]), err)
-		}
-		return out, bson.Type(content[17]), nil
-	}
-	_, err := ParseHeader(content)
-	return dst, 0, err
+	a := k.acquire()
+	out, t, err := a.openContent(dst, content)
+	k.release(a)
+	return out, t, err
 }
 
-// open appends the value in data, which is IV ‖ S ‖ T.
-func (k *Key) open(dst, ad, data []byte) ([]byte, error) {
-	a := k.acquire()
-	out, err := a.open(dst, ad, data)
-	k.release(a)
-	if err != nil {
-		return dst, err
+func (a *aead) openContent(dst, content []byte) ([]byte, bson.Type, error) {
+	if !hasHeader(content) {
+		return dst, 0, headerError(content)
 	}
-	// Encrypting refuses the types without bytes: their one value would be known from the type.
-	plaintext, t := out[len(dst):], bson.Type(ad[17])
-	if len(plaintext) == 0 || !wellFormed(t, plaintext) {
+	t := bson.Type(content[17])
+	out, err := a.open(dst, content, adSize)
+	if err == nil {
+		// Encrypting refuses the types without bytes: their one value would be known from the type.
+		plaintext := out[len(dst):]
+		if len(plaintext) > 0 && wellFormed(t, plaintext) {
+			return out, t, nil
+		}
 		clear(plaintext)
-		return dst, fmt.Errorf("%w: malformed encrypted bson: %d bytes are not one value of type %s",
-			ErrMalformed, len(plaintext), TypeAlias(t))
+		err = fmt.Errorf("%w: malformed encrypted bson: %d bytes are not one value of type %s", ErrMalformed, len(plaintext), TypeAlias(t))
 	}
-	return out, nil
+	return dst, 0, fmt.Errorf("decrypting with data key %s: %w", KeyID(content[1:17]), err)
 }
 
 // Format prints a fixed text, whatever the verb: keys do not show up in logs.

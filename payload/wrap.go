@@ -1,6 +1,9 @@
 package payload
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // AppendWrap encrypts the 96 bytes of a data key under the master key k and appends the 160 bytes of keyMaterial that the key vault
 // stores: IV ‖ S ‖ T with a random IV and no associated data, as the drivers do for local and KMIP master keys.
@@ -9,9 +12,13 @@ func (k *Key) AppendWrap(dst, dataKey []byte) ([]byte, error) {
 	if len(dataKey) != KeySize {
 		return dst, fmt.Errorf("wrapping data key: keyMaterial should have length %d, but has length %d", KeySize, len(dataKey))
 	}
+	start, size := len(dst), sealedSize(KeySize)
+	out := slices.Grow(dst, size)[:start+size]
+	randomIV(out[start : start+ivSize])
 	a := k.acquire()
 	defer k.release(a)
-	return a.seal(dst, a.randomIV(), nil, dataKey), nil
+	a.seal(out[start:], 0, dataKey)
+	return out, nil
 }
 
 // AppendUnwrap appends the 96 bytes of the data key that AppendWrap wrapped; the caller wipes them. The spare capacity of dst must not
@@ -20,7 +27,7 @@ func (k *Key) AppendWrap(dst, dataKey []byte) ([]byte, error) {
 func (k *Key) AppendUnwrap(dst, keyMaterial []byte) ([]byte, error) {
 	a := k.acquire()
 	defer k.release(a)
-	out, err := a.open(dst, nil, keyMaterial)
+	out, err := a.open(dst, keyMaterial, 0)
 	if err != nil {
 		return dst, fmt.Errorf("unwrapping data key: %w", err)
 	}

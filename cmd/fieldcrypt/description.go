@@ -27,8 +27,6 @@ type description struct {
 	Decryptable       bool            `json:"decryptable"`
 }
 
-const ivAndTagBytes = 16 + 32
-
 // describe reads the content of a binary of subtype 6.
 func describe(b []byte, showValue bool) (*description, error) {
 	if len(b) == 0 {
@@ -57,7 +55,7 @@ func (d *description) ciphertext(b []byte) error {
 		return fmt.Errorf("malformed ciphertext: expected a BSON type that %s encrypts, got %s", c.Algorithm, payload.TypeAlias(c.Type))
 	}
 	d.Algorithm, d.KeyID, d.BSONType = c.Algorithm.String(), c.KeyID.String(), payload.TypeAlias(c.Type)
-	d.CiphertextBytes = len(c.Data) - ivAndTagBytes
+	d.CiphertextBytes = len(c.Content) - payload.Overhead
 	d.PlaintextMaxBytes = d.CiphertextBytes - 1 // padding takes at least one byte
 	d.Decryptable = true
 	return nil

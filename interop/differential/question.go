@@ -69,7 +69,7 @@ func masked(doc bson.Raw) (bson.Raw, []bson.Type) {
 		}
 		types = append(types, c.Type)
 		if c.Algorithm == payload.Random {
-			clear(b[len(c.AD):])
+			clear(b[18:]) // its IV and what follows from it
 		}
 		return nil
 	})
