@@ -15,21 +15,26 @@ import (
 	"github.com/fieldcrypt/fieldcrypt/payload"
 )
 
-// Side is fieldcrypt.
-type Side struct{}
+// Side is fieldcrypt. Buffered, it writes every result to one buffer, as the floor does, by those of its functions that append to what they are given.
+type Side struct{ Buffered bool }
 
 var _ measure.Side = Side{}
 
 // Name implements measure.Side.
-func (Side) Name() string { return "fieldcrypt, Go driver " + version.Driver }
+func (s Side) Name() string {
+	if s.Buffered {
+		return "fieldcrypt, into one buffer"
+	}
+	return "fieldcrypt, Go driver " + version.Driver
+}
 
 // Open implements measure.Side.
-func (Side) Open(t measure.Task) (func(int) ([]byte, error), func(), error) {
+func (s Side) Open(t measure.Task) (func(int) ([]byte, error), func(), error) {
 	switch t.Operation {
 	case measure.EncryptValue, measure.DecryptValue:
-		return explicit(t)
+		return s.explicit(t)
 	case measure.EncryptCommand, measure.DecryptReply:
-		return automatic(t)
+		return s.automatic(t)
 	case measure.FirstReply:
 		return first(t)
 	case measure.Insert, measure.Find:
@@ -38,7 +43,7 @@ func (Side) Open(t measure.Task) (func(int) ([]byte, error), func(), error) {
 	return nil, nil, fmt.Errorf("fieldcrypt does not %s", t.Operation)
 }
 
-func explicit(t measure.Task) (func(int) ([]byte, error), func(), error) {
+func (s Side) explicit(t measure.Task) (func(int) ([]byte, error), func(), error) {
 	ctx := context.Background()
 	store, err := newVault(t)
 	if err != nil {
@@ -59,6 +64,15 @@ func explicit(t measure.Task) (func(int) ([]byte, error), func(), error) {
 		v, err := ce.Decrypt(ctx, bson.Binary{Subtype: bson.TypeBinaryEncrypted, Data: t.Inputs[i%len(t.Inputs)]})
 		return v.Value, err
 	}
+	if s.Buffered {
+		encrypt = buffered(func(dst []byte, i int) ([]byte, error) {
+			return ce.AppendEncrypt(ctx, dst, bson.RawValue{Type: bson.Type(t.Type), Value: t.Inputs[i%len(t.Inputs)]}, opts)
+		})
+		decrypt = buffered(func(dst []byte, i int) ([]byte, error) {
+			out, _, err := ce.AppendDecrypt(ctx, dst, bson.Binary{Subtype: bson.TypeBinaryEncrypted, Data: t.Inputs[i%len(t.Inputs)]})
+			return out, err
+		})
+	}
 	free := func() { _ = ce.Close(ctx) }
 	if t.Operation == measure.EncryptValue {
 		return encrypt, free, nil
@@ -66,7 +80,7 @@ func explicit(t measure.Task) (func(int) ([]byte, error), func(), error) {
 	return decrypt, free, measure.Fill(t, decrypt)
 }
 
-func automatic(t measure.Task) (func(int) ([]byte, error), func(), error) {
+func (s Side) automatic(t measure.Task) (func(int) ([]byte, error), func(), error) {
 	ctx := context.Background()
 	store, err := newVault(t)
 	if err != nil {
@@ -76,10 +90,30 @@ func automatic(t measure.Task) (func(int) ([]byte, error), func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if t.Operation == measure.EncryptCommand {
-		return func(i int) ([]byte, error) { return e.Encrypt(ctx, t.Database, t.Inputs[i%len(t.Inputs)]) }, e.Close, nil
+	encrypt := func(i int) ([]byte, error) { return e.Encrypt(ctx, t.Database, t.Inputs[i%len(t.Inputs)]) }
+	decrypt := func(i int) ([]byte, error) { return e.Decrypt(ctx, t.Inputs[i%len(t.Inputs)]) }
+	if s.Buffered {
+		encrypt = buffered(func(dst []byte, i int) ([]byte, error) {
+			return e.AppendEncrypt(ctx, dst, t.Database, t.Inputs[i%len(t.Inputs)])
+		})
+		decrypt = buffered(func(dst []byte, i int) ([]byte, error) { return e.AppendDecrypt(ctx, dst, t.Inputs[i%len(t.Inputs)]) })
 	}
-	return func(i int) ([]byte, error) { return e.Decrypt(ctx, t.Inputs[i%len(t.Inputs)]) }, e.Close, nil
+	if t.Operation == measure.EncryptCommand {
+		return encrypt, e.Close, nil
+	}
+	return decrypt, e.Close, nil
+}
+
+// buffered gives do the same buffer each time. It is for one caller.
+func buffered(do func(dst []byte, i int) ([]byte, error)) func(int) ([]byte, error) {
+	var buffer []byte
+	return func(i int) ([]byte, error) {
+		out, err := do(buffer[:0], i)
+		if err == nil {
+			buffer = out
+		}
+		return out, err
+	}
 }
 
 func first(t measure.Task) (func(int) ([]byte, error), func(), error) {

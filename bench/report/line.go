@@ -18,6 +18,9 @@ func Line(w results.Workload) string {
 			}
 		}
 	}
+	if r := w.Ratio(results.Buffered, results.Floor); r > 0 {
+		fmt.Fprintf(&b, "; into one buffer over the floor %.2f", r)
+	}
 	if r := w.Ratio(results.Ours, results.Floor); r > 0 {
 		fmt.Fprintf(&b, "; over the floor %.2f", r)
 	}

@@ -15,10 +15,11 @@ import (
 
 // The sides, as the file names them.
 const (
-	Ours  = "fieldcrypt"
-	Floor = "floor"
-	Older = "libmongocrypt, Debian's"
-	Newer = "libmongocrypt, PyPI's"
+	Ours     = "fieldcrypt"
+	Buffered = "fieldcrypt, into one buffer"
+	Floor    = "floor"
+	Older    = "libmongocrypt, Debian's"
+	Newer    = "libmongocrypt, PyPI's"
 )
 
 // Unencrypted names a side that works without encryption.

@@ -33,7 +33,7 @@ func full(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	ps := &programs{starts: []start{here(results.Ours, "ours"), here(results.Floor, "floor")}}
+	ps := &programs{starts: []start{here(results.Ours, "ours"), here(results.Buffered, "buffered"), here(results.Floor, "floor")}}
 	if *program != "" {
 		ps.starts = append(ps.starts, library(results.Older, *program, ""))
 	}

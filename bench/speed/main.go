@@ -25,7 +25,7 @@ func main() {
 const usage = `speed full [-libmongocrypt PROGRAM [-libraries FOLDER]] [-mongocryptd PROGRAM [-ferretdb PROGRAM] [-java PROGRAM]] [-match REGEXP] [-rounds N] [-out FILE]
 speed report [-results FILE] [-page FILE]
 speed short
-speed serve ours | floor     (used by the others)`
+speed serve ours | buffered | floor     (used by the others)`
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string) error {
 }
 
 func serve(args []string) error {
-	sides := map[string]measure.Side{"ours": ours.Side{}, "floor": floor.Side{}}
+	sides := map[string]measure.Side{"ours": ours.Side{}, "buffered": ours.Side{Buffered: true}, "floor": floor.Side{}}
 	f := flag.NewFlagSet("serve", flag.ContinueOnError)
 	if err := f.Parse(args); err != nil {
 		return err

@@ -21,11 +21,20 @@ type start struct {
 // sides are those that work on what was built.
 func sides(all []start, w workload.Workload, b *workload.Built) (some []start) {
 	for _, s := range all {
-		if s.side != results.Floor || w.Floor {
+		switch s.side {
+		case results.Floor:
+			if w.Floor {
+				some = append(some, s)
+			}
+		case results.Buffered:
+			if w.OverFloor > 0 { // it is for what is held against the floor
+				some = append(some, s)
+			}
+		default:
 			some = append(some, s)
-		}
-		if s.side != results.Floor && b.Unencrypted != nil {
-			some = append(some, start{results.Unencrypted(s.side), s.command, true})
+			if b.Unencrypted != nil {
+				some = append(some, start{results.Unencrypted(s.side), s.command, true})
+			}
 		}
 	}
 	return some

@@ -43,7 +43,8 @@ func Table() []Workload {
 		{Group: Commands, Name: "insertMany, 1000 documents", Bounds: Bounds{1.7, 0, fewer}, build: insert(1000, oneCore)},
 
 		{Group: Replies, Name: "find, 100 documents of 5 fields", Bounds: Bounds{1.25, 3.4, 1}, build: find(100, oneCore, true)},
-		{Group: Replies, Name: "find, 16 MiB", Bounds: Bounds{1.25, 0, fewer}, build: find(18_000, oneCore, true)},
+		// Here what is copied comes from memory and goes there, which the floor has none of.
+		{Group: Replies, Name: "find, 16 MiB", Bounds: Bounds{1.4, 0, fewer}, build: find(18_000, oneCore, true)},
 		{Group: Replies, Name: "find, nothing to decrypt, 29 KB", Bounds: Bounds{0, 10, 0}, build: find(55, oneCore, false)},
 	}
 	for i := range t {

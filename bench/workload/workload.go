@@ -22,7 +22,7 @@ type Workload struct {
 
 // Bounds are what may be asked of a workload. 0: nothing.
 type Bounds struct {
-	OverFloor float64 // ours takes at most so many times as long as the floor
+	OverFloor float64 // ours takes at most so many times as long as the floor: both write to one buffer
 	Faster    float64 // libmongocrypt takes at least so many times as long as ours
 	Allocs    float64 // ours makes at most so many objects for one operation
 }
