@@ -45,7 +45,11 @@ the run; with --keep it stays as it is. A value that was altered always ends it.
 
 func (f *transformFlags) decrypt(cmd *cobra.Command, args []string, opts fieldcrypt.AutoEncryptionOptions) error {
 	return f.run(cmd, "decrypting", opts, func(ctx context.Context, engine *fieldcrypt.AutoEncryption, t *transform) error {
-		open := func(ctx context.Context, doc bson.Raw) (bson.Raw, error) { return engine.Decrypt(ctx, doc) }
+		var opened []byte
+		open := func(ctx context.Context, doc bson.Raw) (_ bson.Raw, err error) {
+			opened, err = engine.AppendDecrypt(ctx, opened[:0], doc)
+			return opened, err
+		}
 		var err error
 		if isDump(args) {
 			err = t.dump(ctx, args[0], f.out, func(string) change { return open })

@@ -127,8 +127,8 @@ func (f *transformFlags) encryptDump(cmd *cobra.Command, dir, schemaFile, mapFil
 // encrypting encrypts documents as if they were inserted.
 func encrypting(engine *fieldcrypt.AutoEncryption, ns string) change {
 	db, coll, _ := strings.Cut(ns, ".")
-	var cmd []byte
-	return func(ctx context.Context, doc bson.Raw) (bson.Raw, error) {
+	var cmd, sealed []byte
+	return func(ctx context.Context, doc bson.Raw) (_ bson.Raw, err error) {
 		var start, documents int
 		cmd, start = bsonraw.Begin(cmd[:0])
 		cmd = bsonraw.AppendValue(cmd, "insert", bson.RawValue{Type: bson.TypeString, Value: text(coll)})
@@ -136,11 +136,10 @@ func encrypting(engine *fieldcrypt.AutoEncryption, ns string) change {
 		cmd = bsonraw.AppendValue(cmd, "0", bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc})
 		cmd = bsonraw.End(cmd, documents)
 		cmd = bsonraw.End(cmd, start)
-		sealed, err := engine.Encrypt(ctx, db, cmd)
-		if err != nil {
+		if sealed, err = engine.AppendEncrypt(ctx, sealed[:0], db, cmd); err != nil {
 			return nil, err
 		}
-		out, ok := sealed.Lookup("documents", "0").DocumentOK()
+		out, ok := bson.Raw(sealed).Lookup("documents", "0").DocumentOK()
 		if !ok {
 			return nil, errors.New("query analysis gave no document")
 		}

@@ -86,7 +86,7 @@ func (f *transformFlags) check(args []string) error {
 	return nil
 }
 
-// change makes one document of another.
+// change makes one document of another, which holds until the next.
 type change func(ctx context.Context, doc bson.Raw) (bson.Raw, error)
 
 // run opens key vault and KMSs for do. opts lacks what the flags say.
