@@ -68,19 +68,20 @@ func (a *applier) apply(ctx context.Context, docs []bson.Raw) error {
 // judge finds out what is to be done to docs. The first time it counts what it sees; what is wrong then stays wrong as long as nobody else writes.
 func (a *applier) judge(ctx context.Context, docs []bson.Raw, first bool) ([]planned, error) {
 	var todo []planned
+	var w walker
 	for _, doc := range docs {
 		id, err := doc.LookupErr("_id")
 		if err != nil {
 			return nil, errors.New("reading a document: it has no _id")
 		}
-		all, err := a.m.judge(ctx, a.job, doc)
+		all, err := a.m.judge(ctx, a.job, doc, &w)
 		if err != nil {
 			return nil, fmt.Errorf("document with _id of type %s: %w", id.Type, err)
 		}
 		if first {
 			a.count(id, all)
 		}
-		if e, some := editOf(doc, all); some && !a.refused[idKey(id)] {
+		if e, some := editOf(id, all); some && (len(a.refused) == 0 || !a.refused[idKey(id)]) {
 			todo = append(todo, planned{e, all})
 		}
 	}
@@ -260,7 +261,7 @@ func unauthorized(err mongo.CommandError) bool { return err.HasErrorCode(13) || 
 // restore gives fields that an edit overwrote by mistake the values they had just before, converted like those that were meant, unless they have been
 // written again since.
 func (a *applier) restore(ctx context.Context, p planned, before bson.Raw, wrong []change) error {
-	converted, err := a.m.judge(ctx, a.job, before)
+	converted, err := a.m.judge(ctx, a.job, before, new(walker))
 	if err != nil {
 		return a.lost(p, wrong, err)
 	}

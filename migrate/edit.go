@@ -24,11 +24,14 @@ type change struct {
 }
 
 // editOf is the edit of a judged document; false when there is nothing to do.
-func editOf(doc bson.Raw, all []judged) (edit, bool) {
-	e := edit{id: doc.Lookup("_id")}
+func editOf(id bson.RawValue, all []judged) (edit, bool) {
+	e := edit{id: id}
 	for _, d := range all {
 		if d.change == nil {
 			continue
+		}
+		if e.set == nil {
+			e.set = make([]change, 0, len(all))
 		}
 		e.set = append(e.set, change{d.path, d.value, *d.change})
 		if d.keyName != nil && !e.guarded(d.keyName.path) {

@@ -32,12 +32,12 @@ type keyName struct {
 }
 
 // judge judges one document for a job. An error ends the job: a key vault or KMS that cannot be reached, malformed BSON.
-func (m *Migration) judge(ctx context.Context, j job, doc bson.Raw) ([]judged, error) {
-	leaves, err := leavesOf(doc, m.opts.Schema.Root())
-	if err != nil {
+func (m *Migration) judge(ctx context.Context, j job, doc bson.Raw, w *walker) ([]judged, error) {
+	leaves, err := w.leavesOf(doc, m.opts.Schema.Root())
+	if err != nil || len(leaves) == 0 {
 		return nil, err
 	}
-	var all []judged
+	all := make([]judged, 0, len(leaves))
 	for _, l := range leaves {
 		d := judged{leaf: l, state: l.trouble}
 		if l.trouble == "" {
@@ -169,7 +169,10 @@ func (m *Migration) seal(ctx context.Context, doc bson.Raw, value bson.RawValue,
 		d.keyName = &keyName{path, opts.KeyAltName}
 	}
 	d.state = before
-	sealed, err := m.opts.Encryption.Encrypt(ctx, value, opts)
+	const padding = 16
+	room := make([]byte, 0, binaryHead+len(value.Value)+payload.Overhead+padding+len(value.Value)+padding)
+	sealed, start := bsonraw.BeginBinary(room)
+	sealed, err = m.opts.Encryption.AppendEncrypt(ctx, sealed, value, opts)
 	switch {
 	case unavailable(err):
 		d.state = UnknownKey
@@ -177,16 +180,21 @@ func (m *Migration) seal(ctx context.Context, doc bson.Raw, value bson.RawValue,
 	case err != nil:
 		return err
 	}
-	opened, err := m.opts.Encryption.Decrypt(ctx, sealed)
+	content := sealed[binaryHead:len(sealed):len(sealed)]
+	opened, kind, err := m.opts.Encryption.AppendDecrypt(ctx, sealed[len(sealed):], bson.Binary{Subtype: payload.Subtype, Data: content}) // into the rest of the room
 	if err != nil {
 		return fmt.Errorf("opening what was just encrypted: %w", err)
 	}
-	if opened.Type != value.Type || !bytes.Equal(opened.Value, value.Value) {
+	if kind != value.Type || !bytes.Equal(opened, value.Value) {
 		return errors.New("what was just encrypted does not decrypt to the same value: nothing was written")
 	}
-	d.change = binaryValue(sealed.Data)
+	clear(opened)
+	d.change = &bson.RawValue{Type: bson.TypeBinary, Value: bsonraw.EndBinary(sealed, start)}
 	return nil
 }
+
+// binaryHead is the length and the subtype before a binary's content.
+const binaryHead = 5
 
 // open decrypts a ciphertext, and for rekey seals its value anew.
 func (m *Migration) open(ctx context.Context, j job, doc bson.Raw, content []byte, d *judged) error {
@@ -215,9 +223,4 @@ func (m *Migration) open(ctx context.Context, j job, doc bson.Raw, content []byt
 // unavailable says whether err means that this program is not meant to have the key, or nobody is any more; not that something is broken.
 func unavailable(err error) bool {
 	return errors.Is(err, keyvault.ErrNotFound) || errors.Is(err, kms.ErrDenied) || errors.Is(err, kms.ErrNotConfigured)
-}
-
-func binaryValue(data []byte) *bson.RawValue {
-	b, start := bsonraw.BeginBinary(nil)
-	return &bson.RawValue{Type: bson.TypeBinary, Value: bsonraw.EndBinary(append(b, data...), start)}
 }

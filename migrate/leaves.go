@@ -17,15 +17,15 @@ type leaf struct {
 	trouble State // "" when it can be judged
 }
 
-// walker collects the leaves of one document.
+// walker collects the leaves of one document after the other.
 type walker struct {
 	path   []byte
 	leaves []leaf
 }
 
-// leavesOf finds all that the schema encrypts in doc. An error means malformed BSON.
-func leavesOf(doc bson.Raw, root *schema.Node) ([]leaf, error) {
-	var w walker
+// leavesOf finds all that the schema encrypts in doc. An error means malformed BSON. The leaves hold until the next document.
+func (w *walker) leavesOf(doc bson.Raw, root *schema.Node) ([]leaf, error) {
+	w.path, w.leaves = w.path[:0], w.leaves[:0]
 	err := w.document(doc, root, "")
 	return w.leaves, err
 }
@@ -83,7 +83,13 @@ func (w *walker) element(e bsonraw.Element, child *schema.Node, trouble State) e
 }
 
 func (w *walker) add(field *schema.Encrypted, e bsonraw.Element, trouble State) {
-	w.leaves = append(w.leaves, leaf{path: string(w.path), field: field, value: e.RawValue(), trouble: trouble})
+	var path string
+	if field != nil && field.Path == string(w.path) { // as it is but for patterns: no new string is needed
+		path = field.Path
+	} else {
+		path = string(w.path)
+	}
+	w.leaves = append(w.leaves, leaf{path: path, field: field, value: e.RawValue(), trouble: trouble})
 }
 
 // spoil marks what has the same path as the leaf at first, or lies next to it in the document that is there twice: an update would reach only one

@@ -120,7 +120,7 @@ func (w *world) sealed(v bson.RawValue, alg string, key bson.Binary, name string
 	if err != nil {
 		panic(err)
 	}
-	return *binaryValue(b.Data)
+	return value(b)
 }
 
 // opened is a document as a client with all keys reads it, field by field.

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -173,6 +172,7 @@ func (d *mongoDocuments) scanOnce(ctx context.Context, s span, resumed *bson.Raw
 	}
 	defer cursor.Close(context.WithoutCancel(ctx))
 	var docs []bson.Raw
+	var bytes []byte // of docs
 	flush := func() error {
 		if len(docs) == 0 {
 			return nil
@@ -181,11 +181,12 @@ func (d *mongoDocuments) scanOnce(ctx context.Context, s span, resumed *bson.Raw
 			return err
 		}
 		*resumed = docs[len(docs)-1].Lookup("_id")
-		docs = nil
+		docs, bytes = make([]bson.Raw, 0, len(docs)), make([]byte, 0, len(bytes))
 		return nil
 	}
 	for size := 0; cursor.Next(ctx); {
-		docs = append(docs, slices.Clone(cursor.Current))
+		bytes = append(bytes, cursor.Current...)
+		docs = append(docs, bytes[len(bytes)-len(cursor.Current):len(bytes):len(bytes)])
 		if size += len(cursor.Current); len(docs) < batch() && size < maxBatchBytes {
 			continue
 		}

@@ -46,7 +46,7 @@ func (m *Migration) probe(ctx context.Context, docs []bson.Raw) (asked bool, err
 // shownAsPlaintext is a path, and the ids of the documents that have something there that is no ciphertext.
 func (m *Migration) shownAsPlaintext(docs []bson.Raw) (path string, ids []bson.RawValue, err error) {
 	for _, doc := range docs {
-		leaves, err := leavesOf(doc, m.opts.Schema.Root())
+		leaves, err := new(walker).leavesOf(doc, m.opts.Schema.Root())
 		if err != nil {
 			return "", nil, err
 		}

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -17,11 +18,11 @@ import (
 func (e edit) filter() bson.Raw {
 	dst, start := bsonraw.Begin(make([]byte, 0, 256))
 	dst = appendID(dst, e.id)
-	above := map[string]bool{}
+	var above []string
 	for _, c := range e.set {
 		for i := range len(c.path) {
-			if c.path[i] == '.' && !above[c.path[:i]] {
-				above[c.path[:i]] = true
+			if c.path[i] == '.' && !slices.Contains(above, c.path[:i]) {
+				above = append(above, c.path[:i])
 				dst = appendCondition(dst, c.path[:i], noArray)
 			}
 		}
