@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -20,7 +21,11 @@ func endToEnd(t measure.Task) (func(int) ([]byte, error), func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	free := func() { _ = client.Disconnect(ctx) }
+	free := func() { // the server may have stopped meanwhile, which is where sessions are ended
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_ = client.Disconnect(ctx)
+	}
 	coll := client.Database(t.Database).Collection(t.Collection)
 	if t.Operation == measure.Insert {
 		return func(i int) ([]byte, error) {

@@ -21,7 +21,7 @@ func TestSidesDoTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, side := range map[string]measure.Side{results.Ours: ours.Side{}, results.Floor: floor.Side{}} {
+		for name, side := range map[string]measure.Side{results.Ours: ours.Side{}, results.Buffered: ours.Side{Buffered: true}, results.Floor: floor.Side{}} {
 			if name == results.Floor && !w.Floor {
 				continue
 			}
@@ -51,17 +51,25 @@ func TestSidesDoTheSame(t *testing.T) {
 
 func TestVerdict(t *testing.T) {
 	w := workload.Workload{Bounds: workload.Bounds{OverFloor: 2, Allocs: 1}}
-	m := func(cpu, allocs float64) results.Workload {
-		return results.Workload{OneCore: true, Sides: map[string]results.Measured{
-			results.Ours: {CPU: []float64{cpu}, Allocs: allocs}, results.Floor: {CPU: []float64{1}},
-		}}
+	measured := func(cpu, allocs float64) results.Measured {
+		return results.Measured{CPU: []float64{cpu}, Allocs: allocs}
 	}
-	for _, c := range []struct {
-		cpu, allocs float64
-		wrong       int
-	}{{1, 0, 0}, {2.9, 1, 0}, {3.1, 1, 1}, {1, 2, 1}, {4, 2, 2}} {
-		if errs := verdict(w, m(c.cpu, c.allocs)); len(errs) != c.wrong {
-			t.Errorf("%v times the floor and %v allocations: %v, want %d errors", c.cpu, c.allocs, errs, c.wrong)
+	for _, side := range []string{results.Ours, results.Buffered} {
+		for _, c := range []struct {
+			cpu, allocs float64
+			wrong       int
+		}{{1, 0, 0}, {2.9, 1, 0}, {3.1, 1, 1}, {1, 2, 1}, {4, 2, 2}} {
+			m := results.Workload{OneCore: true, Sides: map[string]results.Measured{
+				results.Ours: measured(1, 0), results.Buffered: measured(1, 0), results.Floor: measured(1, 0),
+			}}
+			m.Sides[side] = measured(c.cpu, c.allocs)
+			if errs := verdict(w, m); len(errs) != c.wrong {
+				t.Errorf("%s, %v times the floor and %v allocations: %v, want %d errors", side, c.cpu, c.allocs, errs, c.wrong)
+			}
 		}
+	}
+	missing := results.Workload{OneCore: true, Sides: map[string]results.Measured{results.Ours: measured(1, 0), results.Floor: measured(1, 0)}}
+	if errs := verdict(w, missing); len(errs) != 1 {
+		t.Errorf("without the side that writes to one buffer: %v, want one error", errs)
 	}
 }
