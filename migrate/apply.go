@@ -222,30 +222,36 @@ func (a *applier) swap(ctx context.Context, p planned) (done bool, err error) {
 	began := time.Now()
 	before, err := a.m.docs.swap(whole, p.edit)
 	a.pace.took(time.Since(began))
+	if before != nil {
+		if repaired := a.swapped(whole, p, before); err == nil || repaired != nil {
+			return true, repaired
+		}
+	}
 	var refusal mongo.CommandError
 	switch {
 	case err == nil:
+		a.tally.conflicts++
+		return false, nil
 	case errors.As(err, &refusal) && conflict(int(refusal.Code)), passing(err):
 		return false, a.survive(ctx, err)
 	case errors.As(err, &refusal) && ctx.Err() == nil && !unauthorized(refusal):
 		a.refuse(p, int(refusal.Code))
 		return true, nil
-	default:
-		return false, err
 	}
-	if before == nil {
-		a.tally.conflicts++
-		return false, nil
-	}
+	return false, err
+}
+
+// swapped looks at what a swap that was made has replaced, and puts right what it should not have.
+func (a *applier) swapped(ctx context.Context, p planned, before bson.Raw) error {
 	a.losses = 0
 	a.tally.changed++
 	a.tally.growth += p.growth()
 	wrong := p.wronged(before)
 	if len(wrong) == 0 {
-		return true, nil
+		return nil
 	}
 	a.tally.conflicts++
-	return true, a.restore(whole, p, before, wrong)
+	return a.restore(ctx, p, before, wrong)
 }
 
 // outlasting is ctx for an edit and its repair, which an interrupt must not part: it ends some time after ctx.
@@ -276,7 +282,7 @@ func (a *applier) restore(ctx context.Context, p planned, before bson.Raw, wrong
 		}
 	}
 	for try := 0; ; try++ {
-		_, refused, err := a.m.docs.update(ctx, []edit{{id: p.id, set: wrong}})
+		matched, refused, err := a.m.docs.update(ctx, []edit{{id: p.id, set: wrong}})
 		switch {
 		case err == nil && len(refused) == 0:
 			return nil
@@ -284,6 +290,8 @@ func (a *applier) restore(ctx context.Context, p planned, before bson.Raw, wrong
 			if err := a.m.pause(ctx, try); err == nil {
 				continue
 			}
+		case matched > 0: // it is there, but not as safe as it should be
+			return err
 		case err == nil:
 			err = fmt.Errorf("the server refused it with code %d", refused[0])
 		}

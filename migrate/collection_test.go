@@ -160,7 +160,11 @@ func (c *collection) swap(ctx context.Context, e edit) (bson.Raw, error) {
 	if code != 0 {
 		return nil, mongo.CommandError{Code: int32(code)}
 	}
-	return before, errors.Join(c.failing("swapped"), ctx.Err())
+	err := errors.Join(c.failing("swapped"), ctx.Err())
+	if unsafe := (mongo.WriteException{}); err != nil && !errors.As(err, &unsafe) {
+		return nil, err
+	}
+	return before, err
 }
 
 // apply makes one edit.

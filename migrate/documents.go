@@ -25,6 +25,7 @@ type documents interface {
 	// update makes the edits whose old values are all there. It tells how many were, and which ones the server refused, by index. After an error it is
 	// not known which edits were made.
 	update(ctx context.Context, edits []edit) (matched int64, refused map[int]int, err error)
-	// swap makes one edit and returns the document as it was just before; nil when no document fitted.
+	// swap makes one edit and returns the document as it was just before; nil when no document fitted. Both a document and an error: the edit was made, but
+	// it is not known to outlive the loss of a server.
 	swap(ctx context.Context, e edit) (bson.Raw, error)
 }

@@ -262,5 +262,9 @@ func (d *mongoDocuments) swap(ctx context.Context, e edit) (bson.Raw, error) {
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return nil, nil
 	}
+	if unsafe := (mongo.WriteException{}); errors.As(err, &unsafe) && unsafe.WriteConcernError != nil {
+		before, _ = unsafe.Raw.Lookup("value").DocumentOK()
+		return before, mongo.WriteException{WriteConcernError: unsafe.WriteConcernError, Labels: unsafe.Labels} // without the document
+	}
 	return before, err
 }

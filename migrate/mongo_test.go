@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -74,5 +75,28 @@ func TestNoIdentity(t *testing.T) {
 	}))
 	if identity, err := docs.check(t.Context(), nil); identity != "" || err != nil {
 		t.Error(identity, err)
+	}
+}
+
+// A server that has changed a document, but cannot say that others have the change, has told what was there before. The error does not tell it on.
+func TestSwapWithoutReplication(t *testing.T) {
+	const secret = "457-55-5462"
+	docs := newMongoDocuments(serverOf(t, func(cmd bson.Raw) bson.D {
+		if _, err := cmd.LookupErr("findAndModify"); err != nil {
+			return nil
+		}
+		return bson.D{{Key: "ok", Value: 1}, {Key: "value", Value: field("ssn", secret)},
+			{Key: "writeConcernError", Value: bson.D{{Key: "code", Value: 64}, {Key: "errmsg", Value: "waiting for replication timed out"}}},
+		}
+	}))
+	before, err := docs.swap(t.Context(), edit{id: value(1), set: []change{{path: "ssn", old: value(1.0), new: value("b")}}})
+	if err == nil || !strings.Contains(err.Error(), "replication") {
+		t.Fatalf("not the error about replication: %v", err)
+	}
+	if got, _ := before.Lookup("ssn").StringValueOK(); got != secret {
+		t.Errorf("the document before is %v", before)
+	}
+	if strings.Contains(fmt.Sprintf("%+v", err), secret) {
+		t.Errorf("it holds a value: %v", err)
 	}
 }

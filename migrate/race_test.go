@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/fieldcrypt/fieldcrypt"
 	"github.com/fieldcrypt/fieldcrypt/payload"
@@ -120,4 +121,59 @@ func TestKeyNameChanges(t *testing.T) {
 	if err != nil || !bytes.Equal(got.KeyID[:], want.Data) {
 		t.Errorf("encrypted with %s, want bob's key: %v", got.KeyID, err)
 	}
+}
+
+// A swap that was made, but of which the server cannot say that it outlives it, is put right like any other.
+func TestRepairsWithoutReplication(t *testing.T) {
+	w := newWorld(t)
+	for code, ends := range map[int]bool{64: true, 91: false} { // WriteConcernFailed; ShutdownInProgress, which passes
+		c := &collection{docs: []bson.Raw{marshal(t, field("any", 0.0))}}
+		written := marshal(t, field("any", math.Copysign(0, -1)))
+		c.meanwhile = func(op string) {
+			if op == "swap" {
+				c.meanwhile = nil
+				c.put(written)
+			}
+		}
+		c.fail = func(op string) error {
+			if op == "swapped" {
+				c.fail = nil
+				return mongo.WriteException{WriteConcernError: &mongo.WriteConcernError{Code: code}}
+			}
+			return nil
+		}
+		m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := m.Run(t.Context())
+		if (err != nil) != ends || report.OK() == ends {
+			t.Errorf("code %d: %+v %v", code, report, err)
+		}
+		if got := w.opened(c.docs[0]); !bytes.Equal(got, written) {
+			t.Errorf("code %d: got %v, want %v", code, got, written)
+		}
+	}
+}
+
+// The name of a key that has become an array of that name is not the name any more.
+func TestKeyNameBecomesArray(t *testing.T) {
+	w := newWorld(t)
+	c := &collection{docs: []bson.Raw{marshal(t, bson.D{{Key: "own", Value: "a"}, {Key: "owner", Value: "alice"}})}}
+	written := marshal(t, bson.D{{Key: "own", Value: "a"}, {Key: "owner", Value: bson.A{"alice"}}})
+	c.meanwhile = func(op string) {
+		if op == "update" {
+			c.meanwhile = nil
+			c.put(written)
+		}
+	}
+	m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := m.Run(t.Context())
+	if err != nil || !bytes.Equal(c.docs[0], written) || report.Conflicts != 1 {
+		t.Errorf("%v: %+v %v", c.docs[0], report, err)
+	}
+	check(t, report, err, "own", NoKeyName)
 }

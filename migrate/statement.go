@@ -20,12 +20,7 @@ func (e edit) filter() bson.Raw {
 	dst = appendID(dst, e.id)
 	var above []string
 	for _, c := range e.set {
-		for i := range len(c.path) {
-			if c.path[i] == '.' && !slices.Contains(above, c.path[:i]) {
-				above = append(above, c.path[:i])
-				dst = appendCondition(dst, c.path[:i], noArray)
-			}
-		}
+		dst, above = appendAbove(dst, above, c.path)
 		dst = appendCondition(dst, c.path, func(dst []byte) []byte {
 			dst = bsonraw.AppendValue(dst, "$eq", c.old)
 			dst = appendString(dst, "$type", payload.TypeAlias(c.old.Type))
@@ -36,11 +31,23 @@ func (e edit) filter() bson.Raw {
 		})
 	}
 	for _, g := range e.guards {
+		dst, above = appendAbove(dst, above, g.path)
 		dst = appendCondition(dst, g.path, func(dst []byte) []byte {
-			return appendString(appendString(dst, "$eq", g.name), "$type", "string")
+			return noArray(appendString(appendString(dst, "$eq", g.name), "$type", "string"))
 		})
 	}
 	return bsonraw.End(dst, start)
+}
+
+// appendAbove demands that no array stands above path. The paths that this has been said of are in done.
+func appendAbove(dst []byte, done []string, path string) ([]byte, []string) {
+	for i := range len(path) {
+		if path[i] == '.' && !slices.Contains(done, path[:i]) {
+			done = append(done, path[:i])
+			dst = appendCondition(dst, path[:i], noArray)
+		}
+	}
+	return dst, done
 }
 
 // update sets the new values.
