@@ -13,17 +13,18 @@ const (
 
 // jobs is indexed by job.
 var jobs = [...]struct {
-	name     string
-	encrypts bool    // changes plaintext
-	opens    bool    // decrypts ciphertexts of another key or algorithm
-	opensAll bool    // decrypts all ciphertexts
-	writes   bool    // unless it is a dry run
-	wants    []State // what it leaves behind when it succeeds
+	name            string
+	encrypts        bool    // changes plaintext
+	leavesPlaintext bool    // of any type, null included
+	opens           bool    // decrypts ciphertexts of another key or algorithm
+	opensAll        bool    // decrypts all ciphertexts
+	writes          bool    // unless it is a dry run
+	wants           []State // what it leaves behind when it succeeds
 }{
 	planning:   {name: "plan", encrypts: true, wants: []State{Encrypted, OtherKey, Plaintext}},
 	encrypting: {name: "run", encrypts: true, writes: true, wants: []State{Encrypted, OtherKey}},
-	rekeying:   {name: "rekey", opens: true, writes: true, wants: []State{Encrypted, Plaintext}},
-	decrypting: {name: "decrypt", opens: true, opensAll: true, writes: true, wants: []State{Plaintext}},
+	rekeying:   {name: "rekey", leavesPlaintext: true, opens: true, writes: true, wants: []State{Encrypted, Plaintext}},
+	decrypting: {name: "decrypt", leavesPlaintext: true, opens: true, opensAll: true, writes: true, wants: []State{Plaintext}},
 	verifying:  {name: "verify", opens: true, opensAll: true, wants: []State{Encrypted}},
 }
 

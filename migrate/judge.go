@@ -74,11 +74,14 @@ func (m *Migration) judgeLeaf(ctx context.Context, j job, doc bson.Raw, d *judge
 }
 
 func (m *Migration) judgePlaintext(ctx context.Context, j job, doc bson.Raw, d *judged) error {
-	if d.state = Plaintext; !fits(d.field, d.value) {
+	d.state = Plaintext
+	switch {
+	case jobs[j].leavesPlaintext:
+		return nil
+	case !fits(d.field, d.value):
 		d.state = WrongType
 		return nil
-	}
-	if !jobs[j].encrypts {
+	case !jobs[j].encrypts:
 		return nil
 	}
 	return m.seal(ctx, doc, d.value, d)

@@ -6,7 +6,7 @@ type State string
 // The states of values. The first three are healthy, each before or after some job; the others are never touched.
 const (
 	Encrypted  State = "encrypted"   // ciphertext under the schema's key and algorithm
-	Plaintext  State = "plaintext"   // a value that the schema would encrypt
+	Plaintext  State = "plaintext"   // a value that the schema would encrypt; to Rekey and Decrypt, which leave it, of any type
 	OtherKey   State = "other key"   // ciphertext under another data key or algorithm than the schema's
 	WrongType  State = "wrong type"  // plaintext, or the type of a ciphertext, that the schema does not take; null, too
 	UnknownKey State = "unknown key" // its data key is not in the key vault, or this program may not use it

@@ -233,3 +233,19 @@ func TestMissingKey(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Rekey and Decrypt leave plaintext, whatever its type: null among it is no finding.
+func TestLeavesPlaintext(t *testing.T) {
+	w := newWorld(t)
+	doc := marshal(t, bson.D{{Key: "ssn", Value: nil}, {Key: "any", Value: nil}, {Key: "sub", Value: field("n", "x")}})
+	for name, job := range map[string]func(*Migration, context.Context) (*Report, error){"rekey": (*Migration).Rekey, "decrypt": (*Migration).Decrypt} {
+		c := &collection{docs: []bson.Raw{doc}}
+		m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report, err := job(m, t.Context()); err != nil || !report.OK() || !bytes.Equal(c.docs[0], doc) {
+			t.Errorf("%s: %+v %v", name, report, err)
+		}
+	}
+}
