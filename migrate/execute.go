@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,12 @@ func (x *execution) run(ctx context.Context) error {
 	if err := x.begin(ctx); err != nil {
 		return err
 	}
+	return x.goThrough(ctx)
+}
+
+// goThrough goes through the own ranges until a pass has found nothing to change. Only one of which nothing was read before this run can tell: what an
+// earlier run has read may have been written since, by clients that did not encrypt yet.
+func (x *execution) goThrough(ctx context.Context) error {
 	states, err := x.states(ctx)
 	if err != nil {
 		return err
@@ -48,13 +55,17 @@ func (x *execution) run(ctx context.Context) error {
 		passes = 1
 	}
 	first := firstPass(states)
-	for pass := first; pass < first+passes; pass++ {
+	whole := first
+	if begun(states, first) {
+		whole++
+	}
+	for pass := first; pass < whole+passes; pass++ {
 		x.tally.beginPass(pass - first + 1)
 		settled, err := x.pass(ctx, pass)
 		if err != nil {
 			return err
 		}
-		if settled || !jobs[x.job].writes || x.opts.DryRun {
+		if settled && pass >= whole || !jobs[x.job].writes || x.opts.DryRun {
 			x.tally.report.Settled = true
 			return nil
 		}
@@ -97,7 +108,7 @@ func (x *execution) open(ctx context.Context, identity string, total int64) (err
 	divide := func(ctx context.Context) ([]span, error) { return x.divide(ctx, total) }
 	x.ledger = &memoryLedger{}
 	if x.opts.Checkpoints != nil && !x.opts.DryRun {
-		agreed := newCheckpoints(x.opts, x.job, identity)
+		agreed := &patient{newCheckpoints(x.opts, x.job, identity), x.pause, x.log}
 		if jobs[x.job].writes {
 			x.ledger = agreed
 		} else if x.opts.Partitions > 1 {
@@ -152,6 +163,11 @@ func firstPass(states []rangeState) int {
 		}
 	}
 	return max(pass, 1)
+}
+
+// begun says whether somebody has read in this pass.
+func begun(states []rangeState, pass int) bool {
+	return slices.ContainsFunc(states, func(s rangeState) bool { return s.Pass == pass && (s.Done || s.Owner != "") })
 }
 
 // pass works on the own ranges until all are done. settled says that it had nothing to change.

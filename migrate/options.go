@@ -43,7 +43,8 @@ type Options struct {
 	Workers int
 	// BatchSize is how many documents are read and written at a time. Default 500; batches of large documents end at 8 MiB.
 	BatchSize int
-	// Passes is how often at most the collection is gone through until nothing is left to change. Default 5.
+	// Passes is how often at most the whole collection is gone through until nothing is left to change; to end a pass that another run began is not
+	// counted. Default 5.
 	Passes int
 	// DryRun judges and encrypts, but writes nothing, neither documents nor checkpoints. It is one pass.
 	DryRun bool
