@@ -34,14 +34,11 @@ func newCheckpoints(o Options, j job, identity string) *checkpoints {
 	return &checkpoints{Collection: safely(o.Checkpoints), name: ns + " " + j.String(), schema: hash(o, identity), opts: o}
 }
 
-// hash tells schemas apart as far as they say how fields are encrypted, and collections of one name.
+// hash tells schemas apart that do not encrypt alike, and collections of one name.
 func hash(o Options, identity string) string {
-	h := sha256.New()
-	fmt.Fprintln(h, identity, o.Schema.Root().Places()) // the places tell of names, too, that are excepted from a rule
-	for _, f := range o.Schema.Fields() {
-		fmt.Fprintf(h, "%q %s %s %q %s\n", f.Path, f.Algorithm, f.KeyID, f.KeyPointer, f.Types)
-	}
-	return hex.EncodeToString(h.Sum(nil))[:32]
+	print := o.Schema.Fingerprint()
+	h := sha256.Sum256(append([]byte(identity+"\n"), print[:]...))
+	return hex.EncodeToString(h[:16])
 }
 
 // newOwner is a name that no other process has.

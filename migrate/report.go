@@ -37,7 +37,9 @@ type Report struct {
 
 // Count is how many values of a field are in a state.
 type Count struct {
-	Field  string // path in the schema, or in the document where none of the schema's fields is meant
+	// Field is the path in the schema as schema.Encrypted has it, in which "*" and "/a/" may be rules or names, or the path in the document where none of
+	// the schema's fields is meant.
+	Field  string
 	State  State
 	Values int64
 }

@@ -199,3 +199,18 @@ func TestCheckpointsAway(t *testing.T) {
 		t.Errorf("asked %d times after the end: %v", asked, err)
 	}
 }
+
+// Checkpoints are of one schema: one that excepts another name from its rule is another.
+func TestCheckpointsOfAnotherSchema(t *testing.T) {
+	w := newWorld(t)
+	but := func(name string) Options {
+		return Options{Schema: parse(t, bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: field(name, bson.D{})},
+			{Key: "additionalProperties", Value: field("encrypt", bson.D{{Key: "algorithm", Value: random}, {Key: "keyId", Value: bson.A{w.now}}})}})}
+	}
+	if one, again := hash(but("_id"), ""), hash(but("_id"), ""); one != again || one == hash(but("_id"), "anew") {
+		t.Error("a hash does not tell collections apart, or the same one")
+	}
+	if hash(but("_id"), "") == hash(but("name"), "") {
+		t.Error("two schemas have the same hash")
+	}
+}

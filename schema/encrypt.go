@@ -15,7 +15,7 @@ const maxPath = 1024
 // Encrypted is one encrypted field: its options after inheritance. Shared between goroutines: copy before changing it.
 type Encrypted struct {
 	// Path is the place of the field: "address.zip". A component that is a pattern reads "/^tmp_/", one that stands for all
-	// additional properties "*".
+	// additional properties "*"; so does a field that has such a name. Schema.Names tells the two apart.
 	Path      string
 	Algorithm payload.Algorithm
 	// KeyID is the data key, when neither KeyPointer nor KeyAltName is set.
