@@ -24,6 +24,9 @@ func (r *Report) Findings() []Finding {
 			}
 		}
 	}
+	if !r.hadSchema() {
+		all = append(all, Finding{Problem: NoSchema, Detail: "nothing could be held against one"})
+	}
 	for _, k := range r.Keys.Missing {
 		all = append(all, Finding{Problem: MissingKey, Namespace: k.Namespace, Path: k.Path, Detail: "data key " + k.ID.String()})
 	}
@@ -32,6 +35,18 @@ func (r *Report) Findings() []Finding {
 	}
 	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(rank(a.Problem), rank(b.Problem)) })
 	return all
+}
+
+// hadSchema says whether any of the collections that are there has a schema, usable or not.
+func (r *Report) hadSchema() bool {
+	none := true
+	for _, c := range r.Collections {
+		if c.Source != FromNowhere || c.Schema != nil {
+			return true
+		}
+		none = none && c.Missing
+	}
+	return none
 }
 
 func (s *Suspect) nameHits() int64 {

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"strings"
+
 	"github.com/fieldcrypt/fieldcrypt/schema"
 )
 
@@ -70,7 +72,7 @@ func (s *scanner) newPlace(p *place, name, kind string) *place {
 	if kind != "" {
 		c.path = join(p.path, "("+kind+")")
 	}
-	node, err := p.node.Child(name)
+	node, err := childNamed(p.node, name)
 	if c.node = node; err != nil {
 		c.node, c.broken = nil, true
 		c.field = s.field(schema.Encrypted{Path: c.path}, false)
@@ -79,8 +81,23 @@ func (s *scanner) newPlace(p *place, name, kind string) *place {
 	if enc := node.Encrypted(); enc != nil {
 		c.field = s.field(*enc, true)
 	}
-	c.named = s.opts.Names.Match(name)
+	c.named = s.opts.Names.Match(name) || s.opts.Names.Match(name[strings.LastIndexByte(name, '.')+1:])
 	return c
+}
+
+// childNamed is what the schema says of a name. {"a.b": …} is taken for b in a, if there are no rules for the whole name: automatic encryption refuses to
+// write such a field, so that whatever is in it was written by somebody else and is as readable.
+func childNamed(node *schema.Node, name string) (*schema.Node, error) {
+	child, err := node.Child(name)
+	if child != nil || err != nil || !strings.Contains(name, ".") {
+		return child, err
+	}
+	for part := range strings.SplitSeq(name, ".") {
+		if node, err = node.Child(part); err != nil || node.Encrypted() != nil {
+			break
+		}
+	}
+	return node, err
 }
 
 // field is the report's entry for a field of the schema. Places reached by the same pattern share one.

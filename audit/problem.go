@@ -18,6 +18,7 @@ const (
 	Queryable      Problem = "queryable encryption"
 	Contradiction  Problem = "contradictory schema"
 	UnusableSchema Problem = "unusable schema"
+	NoSchema       Problem = "no schema"
 	MissingKey     Problem = "missing key"
 	LooksSensitive Problem = "looks sensitive"
 	NotInSchema    Problem = "not in the schema"
@@ -59,6 +60,8 @@ func Problems() []Explained {
 		{Contradiction, false, "Several rules of the schema apply to this field and do not agree.", "Mend the schema: automatic encryption refuses such documents."},
 		{UnusableSchema, false, "The validator of the collection holds an encryption schema that cannot be used, so that nothing is known to be encrypted.",
 			"Mend the validator, or give a schema map."},
+		{NoSchema, false, "None of the collections has an encryption schema, on the server or in a schema map: whether what should be encrypted is encrypted, nobody could tell.",
+			"Give a schema map, with --schema-map."},
 		{MissingKey, false, "The schema names a data key that is not in the key vault: writes of this field fail.", "Restore the data key, or change the schema."},
 		{LooksSensitive, false, "The field is in no schema, is not encrypted, and its name or many of its values look like personal or secret data. A guess.",
 			"Encrypt the field, or accept it with --accept."},

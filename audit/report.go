@@ -147,7 +147,7 @@ type Finding struct {
 func (r *Report) Counts() map[Problem]int64 {
 	counts := map[Problem]int64{}
 	for _, f := range r.Findings() {
-		if f.Problem == LooksSensitive || f.Problem == UnusedKey || f.Problem == MissingKey || f.Problem == UnusableSchema {
+		if f.Problem == LooksSensitive || f.Problem == UnusedKey || f.Problem == MissingKey || f.Problem == UnusableSchema || f.Problem == NoSchema {
 			counts[f.Problem]++
 		} else {
 			counts[f.Problem] += f.Values
@@ -159,7 +159,7 @@ func (r *Report) Counts() map[Problem]int64 {
 	return counts
 }
 
-// OK says whether nothing was found that is a reason to fail. A document that could not be read is one. With strict, notes are reasons too, and a
+// OK says whether nothing was found that is a reason to fail. A document that could not be read is one, and no schema to hold anything against. With strict, notes are reasons too, and a
 // collection of the schema map that does not exist: its name may be wrong. It says nothing about Complete.
 func (r *Report) OK(strict bool) bool {
 	for _, c := range r.Collections {

@@ -187,3 +187,21 @@ func TestRunErrors(t *testing.T) {
 		t.Errorf("got %v, %+v", err, report)
 	}
 }
+
+// Without any schema an audit does not say that all is well, but looks for what is sensitive all the same.
+func TestRunWithoutSchema(t *testing.T) {
+	s, client := start(t, mockmongo.Options{})
+	s.Put("hr.c", nil)
+	insert(t, client, "hr.c", 5)
+	report, err := audit.Run(t.Context(), client, audit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts := report.Counts(); report.OK(false) || !report.Complete || counts[audit.NoSchema] != 1 || counts[audit.LooksSensitive] != 1 {
+		t.Errorf("got %v", counts)
+	}
+	s.Put("hr.d", bson.D{{Key: "validator", Value: bson.D{{Key: "$jsonSchema", Value: encrypts}}}})
+	if report, err = audit.Run(t.Context(), client, audit.Options{}); err != nil || report.Counts()[audit.NoSchema] != 0 {
+		t.Errorf("got %v, %v", report.Counts(), err)
+	}
+}

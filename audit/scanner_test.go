@@ -367,3 +367,23 @@ func TestHiddenNames(t *testing.T) {
 		}
 	}
 }
+
+// A field whose name has a dot in it is taken for the one that the name reads like, which the schema encrypts, and by its last part for a sensitive one.
+func TestDottedNames(t *testing.T) {
+	docs := []any{
+		bson.D{{Key: "home.zip", Value: canary}},
+		bson.D{{Key: "home.zip", Value: encrypt(t, payload.Random, alice, canary)}, {Key: "owner", Value: "alice"}},
+		bson.D{{Key: "ssn.old", Value: canary}},
+		bson.D{{Key: "contact.email", Value: "x"}, {Key: "home.street", Value: "x"}},
+	}
+	result, _ := scan(t, Options{KeyVault: vault(t)}, parseSchema(t, testSchema), docs...)
+	if f := result.at("home.zip"); f.Values != 2 || f.Plaintext() != 1 || f.Clean != 1 {
+		t.Errorf("home.zip: %+v", f)
+	}
+	if f := result.at("ssn"); f.Values != 1 || f.Plaintext() != 1 {
+		t.Errorf("ssn: %+v", f)
+	}
+	if len(result.Suspects) != 1 || result.Suspects[0].Path != "contact.email" || !result.Suspects[0].ByName {
+		t.Errorf("suspects: %+v", result.Suspects)
+	}
+}

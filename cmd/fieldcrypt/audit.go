@@ -60,6 +60,7 @@ data keys, with which algorithm and BSON types, and what is wrong:
   queryable encryption  a value of that other feature
   contradictory schema, unusable schema, missing key
                         mistakes in the schema
+  no schema             no collection has one: nothing was held against it
   looks sensitive       plaintext in no schema whose name, or whose form in many
                         values, is that of personal or secret data
 and, as notes that change the exit code only with --strict:

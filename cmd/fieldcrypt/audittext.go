@@ -182,9 +182,17 @@ func verdict(b *bytes.Buffer, r *audit.Report) {
 	fmt.Fprintln(b, text)
 }
 
-// auditLines is what --quiet prints: a line for each problem.
+// auditLines is what --quiet prints: a line for each problem, and for whatever else is a reason to fail.
 func auditLines(r *audit.Report) []byte {
 	var b bytes.Buffer
+	for _, c := range r.Collections {
+		if c.Missing {
+			fmt.Fprintf(&b, "missing: %s\n", printable(c.Namespace))
+		}
+		if c.Unreadable > 0 {
+			fmt.Fprintf(&b, "could not be read: %s: %s\n", printable(c.Namespace), plural(int(c.Unreadable), "document"))
+		}
+	}
 	for _, f := range r.Findings() {
 		fmt.Fprintf(&b, "%s: %s\n", f.Problem, auditFinding(f))
 	}
