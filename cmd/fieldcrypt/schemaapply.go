@@ -32,7 +32,10 @@ but with validationLevel strict, those that hold plaintext cannot be changed any
 more, except by writing ciphertexts: encrypt them first, or choose --level
 moderate.
 
-It asks before it changes anything; without a terminal it demands --yes.
+It asks before it changes anything; without a terminal it demands --yes. What
+somebody else has changed since it showed the difference is not overwritten but
+an error, except in the milliseconds of collMod itself, which knows no condition:
+let programs that set validators take turns.
 
 ` + schemaFilesHelp + `
 ` + schemaServerHelp + `

@@ -123,6 +123,9 @@ func same(a, b *Collection) bool {
 
 // Apply carries the plan out by create or collMod, unless the collection has changed since the plan was made, and reads afterwards that the server kept it.
 // Documents that are stored already are not looked at.
+//
+// collMod sets a validator whatever is there: between the last look and collMod, a few milliseconds, somebody else's change is overwritten unnoticed. Where
+// several people or programs set validators, let them take turns.
 func (p *Plan) Apply(ctx context.Context, client *mongo.Client) error {
 	if !p.Changes() {
 		return nil
