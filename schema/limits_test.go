@@ -99,3 +99,30 @@ func TestMalformed(t *testing.T) {
 		}
 	}
 }
+
+// A name that would keep a processor busy for long is refused before it is searched; no name that people give is.
+func TestLongNames(t *testing.T) {
+	at := func(pattern string) *schema.Node {
+		s, err := schema.Parse(document(t, `{"bsonType": "object", "patternProperties": {"`+pattern+`": {"encrypt": @enc}}}`), schema.Local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Root()
+	}
+	for _, test := range []struct {
+		pattern string
+		longest int // a power of two
+	}{{"^tmp_", 1 << 20}, {`^\\p{L}{1,64}$`, 1 << 10}, {"(x?){1000}$", 1 << 11}, {strings.Repeat("(x?){900}", 3), 1 << 10}} {
+		n := at(test.pattern)
+		if _, err := n.Child(strings.Repeat("x", test.longest)); err != nil {
+			t.Errorf("%s: a name of %d bytes: %v", test.pattern, test.longest, err)
+		}
+		_, err := n.Child(strings.Repeat("x", 16*test.longest))
+		_, same := n.ChildBytes([]byte(strings.Repeat("x", 16*test.longest)))
+		for _, err := range []error{err, same} {
+			if !strings.Contains(refusal(t, err).Message, "too long to be searched") {
+				t.Errorf("%s: a name of %d bytes: %v", test.pattern, 16*test.longest, err)
+			}
+		}
+	}
+}

@@ -23,6 +23,7 @@ type Node struct {
 	named    map[string]*Node // properties; a nil value is a plain field
 	lengths  uint64           // of the names in named: a bit for each
 	patterns []pattern        // patternProperties
+	steps    int              // of all patterns once they are compiled, about
 	rest     *Node            // additionalProperties
 	places   int              // see Places
 }
@@ -49,8 +50,8 @@ func (n *Node) Encrypts() bool { return n != nil }
 // literal: dots in it do not split. Patterns are searched anywhere in the name, in RE2 syntax (package regexp); where
 // servers read a pattern in another way, "$" before a final newline for example, RE2 decides here.
 //
-// It is an [*Error] when several rules hit the name and do not agree on its encryption, and when n itself is encrypted:
-// what lies below is inside the ciphertext, neither plain nor a field of its own.
+// It is an [*Error] when several rules hit the name and do not agree on its encryption; when n itself is encrypted: what lies below is inside the
+// ciphertext, neither plain nor a field of its own; and when the name is so long that searching it for a pattern would take too long.
 func (n *Node) Child(name string) (*Node, error) {
 	if n == nil {
 		return nil, nil
@@ -62,7 +63,7 @@ func (n *Node) Child(name string) (*Node, error) {
 		return child, nil
 	}
 	child, hit := n.named[name]
-	return n.choose(child, hit, func(re *regexp.Regexp) bool { return re.MatchString(name) }, func() string { return name })
+	return n.choose(child, hit, len(name), func(re *regexp.Regexp) bool { return re.MatchString(name) }, func() string { return name })
 }
 
 // ChildBytes is Child for a name that stands in raw BSON; it makes no string of it.
@@ -87,19 +88,23 @@ func (n *Node) ChildBytes(name []byte) (*Node, error) {
 		}
 		return child, nil
 	}
-	return n.choose(child, hit, func(re *regexp.Regexp) bool { return re.Match(name) }, func() string { return string(name) })
+	return n.choose(child, hit, len(name), func(re *regexp.Regexp) bool { return re.Match(name) }, func() string { return string(name) })
 }
 
 // lengthBit stands for names of that length; all long ones share one.
 func lengthBit(n int) uint64 { return 1 << min(n, 63) }
 
 // choose is the child for a name: named, if properties hits it, united with the patterns that match, else additionalProperties.
-func (n *Node) choose(named *Node, hit bool, matches func(*regexp.Regexp) bool, name func() string) (*Node, error) {
+func (n *Node) choose(named *Node, hit bool, length int, matches func(*regexp.Regexp) bool, name func() string) (*Node, error) {
 	if n.enc != nil {
 		return nil, n.at.refuse("encrypt", "take the encrypted field as a whole",
 			"%s lies below the encrypted field '%s'", quote(name()), n.enc.Path)
 	}
 	child := named
+	if length*n.steps > maxMatching {
+		return nil, n.at.refuse("patternProperties", "shorten the name, or use fewer patterns and smaller repetitions in them, such as * for {0,1000}",
+			"a field name of %d bytes is too long to be searched for the patterns", length)
+	}
 	for _, p := range n.patterns {
 		if !matches(p.re) {
 			continue
@@ -183,7 +188,7 @@ func (p *parser) compile(n *Node) (*Node, error) {
 				"the patterns next to encrypted fields are too many or too long: at most %d bytes, and %d more for each",
 				maxPatternBytes, patternOverhead)
 		}
-		re, err := p.pattern(pt.source)
+		re, size, err := p.pattern(pt.source)
 		switch {
 		case err == errPatternTooLarge:
 			return nil, n.at.refuse("patternProperties", "use fewer and smaller repetitions, such as * for {0,1000}, and fewer classes of characters",
@@ -193,6 +198,7 @@ func (p *parser) compile(n *Node) (*Node, error) {
 				"the pattern %s cannot be run, so that the fields it hits are not known", quote(pt.source)).below(pt.source)
 		}
 		pt.re = re
+		n.steps += size
 	}
 	return n.counted(), nil
 }
