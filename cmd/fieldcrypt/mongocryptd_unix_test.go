@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -168,9 +169,18 @@ func TestMongocryptdSocket(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("got %v, %v", info, err)
 	}
+	if !answersInTime(address{network: "unix", at: path}) {
+		t.Error("it does not answer")
+	}
+	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
+		t.Errorf("beside the socket: %v, %v", files, err)
+	}
 	_ = p.Process.Signal(syscall.SIGTERM)
 	if err := p.Wait(); err != nil {
 		t.Errorf("%v, %s", err, stderr)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is left: %v", err)
 	}
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
@@ -180,5 +190,52 @@ func TestMongocryptdSocket(t *testing.T) {
 	}
 	if text, _ := os.ReadFile(path); string(text) != "mine" {
 		t.Error("the file was removed")
+	}
+}
+
+// At no moment has the socket a name and a mode that lets others in, and of several that take one name at once, one gets it.
+func TestSocketNeverOpen(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0))
+	path := filepath.Join(t.TempDir(), "s")
+	stop, watched := make(chan bool), make(chan bool)
+	var open atomic.Int32
+	go func() {
+		defer close(watched)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if info, err := os.Lstat(path); err == nil && info.Mode().Perm() != 0o600 {
+				open.Add(1)
+			}
+		}
+	}()
+	for range 200 {
+		listeners := make(chan net.Listener, 2)
+		for range 2 {
+			go func() {
+				l, err := listenSocket(t.Context(), path)
+				if err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+					t.Error(err)
+				}
+				listeners <- l
+			}()
+		}
+		a, b := <-listeners, <-listeners
+		if (a == nil) == (b == nil) {
+			t.Fatalf("got %v and %v", a, b)
+		}
+		for _, l := range []net.Listener{a, b} {
+			if l != nil {
+				_ = l.Close()
+			}
+		}
+	}
+	close(stop)
+	<-watched
+	if n := open.Load(); n > 0 {
+		t.Errorf("others could have connected, %d times", n)
 	}
 }

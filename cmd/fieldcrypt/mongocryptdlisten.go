@@ -117,22 +117,15 @@ func open(ctx context.Context, a address, before []net.Listener) (net.Listener, 
 			a.at = net.JoinHostPort(host, strconv.Itoa(first.Port))
 		}
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, a.network, a.at)
 	if a.network != "unix" {
-		return l, err
+		return new(net.ListenConfig).Listen(ctx, a.network, a.at)
 	}
+	l, err := listenSocket(ctx, a.at)
 	if err != nil && a.isAbandoned(ctx) {
 		_ = os.Remove(a.at)
-		l, err = new(net.ListenConfig).Listen(ctx, a.network, a.at)
+		return listenSocket(ctx, a.at)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(a.at, 0o600); err != nil {
-		_ = l.Close()
-		return nil, err
-	}
-	return l, nil
+	return l, err
 }
 
 // isAbandoned says whether a UNIX socket was left behind by a process that has gone.
