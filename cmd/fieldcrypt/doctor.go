@@ -39,14 +39,16 @@ in which it is needed, and says of each failure what to do about it. It writes
 nothing, but with --probe.
 
   connection   the server answers
-  tls          the connection is encrypted, and certificates are checked
+  tls          the connection is encrypted, and certificates are checked and do
+               not end within 30 days
   server       what it is: MongoDB, Amazon DocumentDB, Azure DocumentDB or Cosmos
                DB, FerretDB, mongo-java-server; whether it knows enough, and
                which abilities it has that some servers lack
   clock        this machine's clock agrees with the server's: KMSs refuse
                requests whose time is wrong
   key vault    it can be read, and its index keeps names unique (--key-vault)
-  kms          of each KMS in use one data key can be unwrapped (--kms-providers)
+  kms          of each KMS in use one data key can be unwrapped, and certificates
+               do not end soon where the file has "tls" (--kms-providers)
   schema       data keys are there; collections and their validators agree with
                the schemas (--schema-map)
   enforcement  the server has been told to refuse plaintext; with --probe, it is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -65,7 +66,7 @@ func (p *patient) kms(ctx context.Context) []diagnosis {
 	var all []diagnosis
 	configured := bson.A{}
 	for _, provider := range slices.Sorted(maps.Keys(p.providers.config)) {
-		all = append(all, about(provider, p.unwrap(ctx, provider))...)
+		all = append(all, about(provider, append(p.unwrap(ctx, provider), p.shown.ending(provider, time.Now())...))...)
 		configured = append(configured, provider)
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)

@@ -53,7 +53,7 @@ func (p *patient) tls(context.Context) []diagnosis {
 		return one(failed, "take tlsInsecure and tlsAllowInvalidCertificates out of the connection string; name the authority with tlsCAFile",
 			"the connection is encrypted, but the server's certificate is not checked: anybody may be at the other end")
 	case config != nil:
-		return one(passed, "", "the connection is encrypted, and the server's certificate is checked")
+		return append(one(passed, "", "the connection is encrypted, and the server's certificate is checked"), p.shown.ending(theServer, time.Now())...)
 	case loopback(p.hosts()):
 		return one(passed, "", "none, on this machine only")
 	}

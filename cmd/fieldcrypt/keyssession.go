@@ -80,7 +80,7 @@ func (s *keysSession) open(ctx context.Context, cmd *cobra.Command, uri string, 
 }
 
 func (s *keysSession) connect(uri string, opts fieldcrypt.ClientEncryptionOptions) (err error) {
-	if s.client, err = connect(uri); err != nil {
+	if s.client, err = connect(uri, nil); err != nil {
 		return err
 	}
 	defer func() {

@@ -33,7 +33,7 @@ func (f *schemaFlags) run(cmd *cobra.Command, doing string, do func(context.Cont
 	if err != nil {
 		return err
 	}
-	client, err := connect(uri)
+	client, err := connect(uri, nil)
 	if err != nil {
 		return err
 	}

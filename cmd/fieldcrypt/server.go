@@ -30,9 +30,16 @@ func serverURI(given string) (string, error) {
 	return "", badUsage("set "+uriVariable+" to the connection string, such as mongodb://localhost:27017", "no server: neither --uri nor %s is set", uriVariable)
 }
 
+// theServer is of whom certificates of the server are, beside those of KMS providers.
+const theServer = ""
+
 // connect makes a client of the server; whether it is there shows when something is asked of it.
-func connect(uri string) (*mongo.Client, error) {
-	client, err := mongo.Connect(options.Client().SetAppName("fieldcrypt").SetServerSelectionTimeout(serverTimeout).ApplyURI(uri))
+func connect(uri string, watching *certificates) (*mongo.Client, error) {
+	opts := options.Client().SetAppName("fieldcrypt").SetServerSelectionTimeout(serverTimeout).ApplyURI(uri)
+	if opts.TLSConfig != nil && watching != nil {
+		watching.watch(theServer, opts.TLSConfig)
+	}
+	client, err := mongo.Connect(opts)
 	if err != nil {
 		return nil, badURI(err)
 	}
@@ -47,6 +54,7 @@ type server struct {
 	vault      keyvault.Store               // nil without --key-vault
 	providers  *kmsProviders                // nil without --kms-providers
 	encryption *fieldcrypt.ClientEncryption // nil without both
+	shown      certificates                 // by the server and by KMSs with tls in the providers file
 }
 
 // openServer connects to the server of --uri. The result is never nil: its failure hides what must not be seen.
@@ -65,8 +73,11 @@ func openServer(ctx context.Context, f *keysFlags) (*server, error) {
 			return s, err
 		}
 		s.hidden = append(s.hidden, s.providers.secrets...)
+		for id, config := range s.providers.tls {
+			s.shown.watch(id, config)
+		}
 	}
-	if s.client, err = connect(s.uri); err != nil {
+	if s.client, err = connect(s.uri, &s.shown); err != nil {
 		return s, err
 	}
 	if err := s.openVault(f); err != nil {

@@ -51,7 +51,7 @@ func newTemplate(name string) *x509.Certificate {
 		SerialNumber: new(big.Int).SetInt64(now.UnixNano()),
 		Subject:      pkix.Name{CommonName: name},
 		NotBefore:    now.Add(-time.Hour),
-		NotAfter:     now.Add(24 * time.Hour),
+		NotAfter:     now.Add(90 * 24 * time.Hour),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 	}
 }
