@@ -24,7 +24,8 @@ type applier struct {
 	tally *batchTally
 
 	refused map[string]bool // ids that the server refused to change
-	losses  int             // errors in a row that may pass
+	missed  map[string]missed
+	losses  int // errors in a row that may pass
 }
 
 // planned is a document with something to do.
@@ -41,7 +42,7 @@ func (a *applier) apply(ctx context.Context, docs []bson.Raw) error {
 	}
 	for try := 0; ; try++ {
 		todo, err := a.judge(ctx, docs, try == 0)
-		if err != nil || len(todo) == 0 {
+		if todo = a.matchable(todo); err != nil || len(todo) == 0 {
 			return err
 		}
 		if !jobs[a.job].writes || a.m.opts.DryRun {
@@ -172,6 +173,7 @@ func (a *applier) update(ctx context.Context, todo []planned) (again []planned, 
 	for i, p := range todo {
 		code, is := refused[i]
 		if !is {
+			a.miss(p)
 			again = append(again, p)
 			continue
 		}
@@ -231,6 +233,7 @@ func (a *applier) swap(ctx context.Context, p planned) (done bool, err error) {
 	switch {
 	case err == nil:
 		a.tally.conflicts++
+		a.miss(p)
 		return false, nil
 	case errors.As(err, &refusal) && conflict(int(refusal.Code)), passing(err):
 		return false, a.survive(ctx, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -176,4 +177,53 @@ func TestKeyNameBecomesArray(t *testing.T) {
 		t.Errorf("%v: %+v %v", c.docs[0], report, err)
 	}
 	check(t, report, err, "own", NoKeyName)
+}
+
+// A server that does not find a document by what it shows is told apart from other writers: the value is reported, and the rest is done.
+func TestUnmatched(t *testing.T) {
+	w := newWorld(t)
+	c := &collection{}
+	for i, v := range []any{"a", bson.Regex{Pattern: "^a"}, "b", bson.ObjectID{1}} {
+		doc, err := bson.Marshal(bson.D{{Key: "_id", Value: i}, {Key: "any", Value: v}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.docs = append(c.docs, doc)
+	}
+	m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, &blind{c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := m.Run(t.Context())
+	if err != nil || report.OK() || !report.Settled || report.Found != 2 || report.Conflicts != 0 {
+		t.Fatalf("%+v %v", report, err)
+	}
+	for _, f := range report.Findings {
+		if i := f.ID.Int32(); f.State != Unmatched || i != 1 && i != 3 {
+			t.Errorf("%+v", f)
+		}
+	}
+	for i, doc := range c.docs {
+		if sealed := doc.Lookup("any").Type == bson.TypeBinary; sealed != (i%2 == 0) {
+			t.Errorf("%v", doc)
+		}
+	}
+}
+
+// blind is a server that finds neither regular expressions nor ObjectIDs.
+type blind struct{ *collection }
+
+func sees(e edit) bool {
+	return !slices.ContainsFunc(e.set, func(c change) bool { return c.old.Type == bson.TypeRegex || c.old.Type == bson.TypeObjectID })
+}
+
+func (b *blind) update(ctx context.Context, edits []edit) (int64, map[int]int, error) {
+	return b.collection.update(ctx, slices.DeleteFunc(slices.Clone(edits), func(e edit) bool { return !sees(e) }))
+}
+
+func (b *blind) swap(ctx context.Context, e edit) (bson.Raw, error) {
+	if !sees(e) {
+		return nil, nil
+	}
+	return b.collection.swap(ctx, e)
 }

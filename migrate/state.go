@@ -21,5 +21,6 @@ const (
 // The states of values that should have been changed and were not.
 const (
 	Contended State = "contended" // other writers were faster each time
+	Unmatched State = "unmatched" // the server does not find the document by the values that it shows: it compares values, or _ids, of such a type otherwise
 	Refused   State = "refused"   // the server refused the update: a validator, a unique index, the size of the document
 )

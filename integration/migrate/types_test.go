@@ -44,6 +44,7 @@ func TestTypes(t *testing.T) {
 		"a", 1, int64(1), 1.5, 0.0, true, bson.D{{Key: "k", Value: 1}}, bson.A{1, 2.5}, bson.A{}, bson.Binary{Data: []byte{1}}, bson.DateTime(1),
 		bson.Timestamp{T: 1, I: 2}, bson.NewObjectID(), bson.Regex{Pattern: "^a", Options: "i"},
 	}
+	ids, values = w.found(t, ids, values)
 	for _, processes := range []int{1, 3} {
 		c := w.db.Collection(fmt.Sprint("c", processes))
 		var many []any
@@ -101,6 +102,42 @@ func TestTypes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// found is ids and values but for those that the server does not find by themselves, and proves that a run reports those.
+func (w *world) found(t *testing.T, ids, values []any) (foundIDs, foundValues []any) {
+	t.Helper()
+	finds := func(id, v any) bool {
+		c := w.db.Collection("finding")
+		insert(t, c, bson.D{{Key: "_id", Value: id}, {Key: "ssn", Value: "a"}, {Key: "any", Value: v}})
+		result, err := c.UpdateOne(t.Context(), bson.D{{Key: "_id", Value: bson.D{{Key: "$eq", Value: id}}}, {Key: "any", Value: bson.D{{Key: "$eq", Value: v}}}},
+			bson.D{{Key: "$set", Value: bson.D{{Key: "found", Value: true}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.MatchedCount == 0 {
+			t.Logf("the server does not find documents with _id %v (%T) by the value %v (%T): they are not asked to come back", id, id, v, v)
+			report, err := w.migration(t, c, migrate.Options{}).Run(t.Context())
+			if err != nil || report.OK() || !report.Settled || len(report.Findings) == 0 || report.Findings[0].State != migrate.Unmatched {
+				t.Errorf("the run says %+v %v", report, err)
+			}
+		}
+		if err := c.Drop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return result.MatchedCount > 0
+	}
+	for _, id := range ids {
+		if finds(id, "a") {
+			foundIDs = append(foundIDs, id)
+		}
+	}
+	for _, v := range values {
+		if finds(1, v) {
+			foundValues = append(foundValues, v)
+		}
+	}
+	return foundIDs, foundValues
 }
 
 // A view, and a collection that is not there, are refused.
@@ -177,6 +214,13 @@ func TestCollectionMadeAnew(t *testing.T) {
 		return err
 	}
 	insert(t, c, bson.D{{Key: "_id", Value: 1}, {Key: "ssn", Value: "a"}})
+	specifications, err := w.db.ListCollectionSpecifications(t.Context(), bson.D{{Key: "name", Value: "c"}})
+	if err != nil || len(specifications) != 1 {
+		t.Fatal(specifications, err)
+	}
+	if specifications[0].UUID == nil {
+		t.Skip("the server does not tell collections of one name apart: listCollections has no info.uuid")
+	}
 	if err := errors.Join(run(), run()); err != nil {
 		t.Fatal(err)
 	}
