@@ -25,7 +25,8 @@
 //
 // # What a run cannot promise
 //
-// Clients that still write plaintext do so behind its back. Run therefore repeats its pass until one finds nothing to change; only when all
+// Clients that still write plaintext do so behind its back. Run therefore repeats its pass until one finds nothing to change, a pass that it has seen from its
+// beginning: a pass that an earlier run began is ended, and another one follows. Only when all
 // writers encrypt is the result final, and Verify is the proof. Plaintext also stays where the database does not delete it at once: in the
 // oplog, in backups, in free pages of the storage engine, in indexes until they are rebuilt. The updates themselves hold it, as the old value that they demand:
 // a server that logs or profiles slow operations writes it down, unless it is told to redact them.
