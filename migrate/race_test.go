@@ -227,3 +227,19 @@ func (b *blind) swap(ctx context.Context, e edit) (bson.Raw, error) {
 	}
 	return b.collection.swap(ctx, e)
 }
+
+// A pointer may lead into an array on purpose.
+func TestKeyNameInArray(t *testing.T) {
+	w := newWorld(t)
+	s := parse(t, bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: bson.D{{Key: "own", Value: bson.D{{Key: "encrypt", Value: bson.D{
+		{Key: "algorithm", Value: random}, {Key: "keyId", Value: "/owners/0/name"},
+	}}}}}}})
+	c := &collection{docs: []bson.Raw{marshal(t, bson.D{{Key: "own", Value: "a"}, {Key: "owners", Value: bson.A{bson.D{{Key: "name", Value: "alice"}}}}})}}
+	m, err := newMigration(Options{Schema: s, Encryption: w.ce, Workers: 1}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := m.Run(t.Context()); err != nil || report.Changed != 1 || !report.OK() {
+		t.Errorf("%+v %v", report, err)
+	}
+}

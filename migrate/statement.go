@@ -3,6 +3,7 @@ package migrate
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -31,12 +32,19 @@ func (e edit) filter() bson.Raw {
 		})
 	}
 	for _, g := range e.guards {
-		dst, above = appendAbove(dst, above, g.path)
+		if !indexed(g.path) {
+			dst, above = appendAbove(dst, above, g.path)
+		}
 		dst = appendCondition(dst, g.path, func(dst []byte) []byte {
 			return noArray(appendString(appendString(dst, "$eq", g.name), "$type", "string"))
 		})
 	}
 	return bsonraw.End(dst, start)
+}
+
+// indexed says whether a path may lead to an element of an array, as a JSON pointer does on purpose.
+func indexed(path string) bool {
+	return slices.ContainsFunc(strings.Split(path, "."), func(name string) bool { return strings.Trim(name, "0123456789") == "" })
 }
 
 // appendAbove demands that no array stands above path. The paths that this has been said of are in done.
