@@ -207,10 +207,11 @@ func TestCheckpointsOfAnotherSchema(t *testing.T) {
 		return Options{Schema: parse(t, bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: field(name, bson.D{})},
 			{Key: "additionalProperties", Value: field("encrypt", bson.D{{Key: "algorithm", Value: random}, {Key: "keyId", Value: bson.A{w.now}}})}})}
 	}
-	if one, again := hash(but("_id"), ""), hash(but("_id"), ""); one != again || one == hash(but("_id"), "anew") {
+	first, again := hash(but("_id"), ""), hash(but("_id"), "")
+	if first != again || first == hash(but("_id"), "anew") {
 		t.Error("a hash does not tell collections apart, or the same one")
 	}
-	if hash(but("_id"), "") == hash(but("name"), "") {
+	if first == hash(but("name"), "") {
 		t.Error("two schemas have the same hash")
 	}
 }
