@@ -101,7 +101,7 @@ func (n *Node) choose(named *Node, hit bool, length int, matches func(*regexp.Re
 			"%s lies below the encrypted field '%s'", quote(name()), n.enc.Path)
 	}
 	child := named
-	if length*n.steps > maxMatching {
+	if int64(length)*int64(n.steps) > maxMatching {
 		return nil, n.at.refuse("patternProperties", "shorten the name, or use fewer patterns and smaller repetitions in them, such as * for {0,1000}",
 			"a field name of %d bytes is too long to be searched for the patterns", length)
 	}
