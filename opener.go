@@ -138,14 +138,11 @@ func (o *opener) size() int {
 	size := len(o.reply)
 	for _, v := range o.values {
 		if v.key >= 0 && o.keys[v.key].err == nil {
-			size -= binaryHead + payload.Overhead
+			size -= bsonraw.BinaryHead + payload.Overhead
 		}
 	}
 	return max(size, 0) // what is shorter than its overhead is malformed, which shows when it is its turn
 }
-
-// binaryHead is the length and the subtype before a binary's content.
-const binaryHead = 5
 
 // replaceNext is a bsonraw.Replace.
 func (o *opener) replaceNext(dst, content []byte) ([]byte, bsonraw.Replacement, error) {

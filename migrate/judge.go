@@ -173,7 +173,7 @@ func (m *Migration) seal(ctx context.Context, doc bson.Raw, value bson.RawValue,
 	}
 	d.state = before
 	const padding = 16
-	room := make([]byte, 0, binaryHead+len(value.Value)+payload.Overhead+padding+len(value.Value)+padding)
+	room := make([]byte, 0, bsonraw.BinaryHead+len(value.Value)+payload.Overhead+padding+len(value.Value)+padding)
 	sealed, start := bsonraw.BeginBinary(room)
 	sealed, err = m.opts.Encryption.AppendEncrypt(ctx, sealed, value, opts)
 	switch {
@@ -183,7 +183,7 @@ func (m *Migration) seal(ctx context.Context, doc bson.Raw, value bson.RawValue,
 	case err != nil:
 		return err
 	}
-	content := sealed[binaryHead:len(sealed):len(sealed)]
+	content := sealed[bsonraw.BinaryHead:len(sealed):len(sealed)]
 	opened, kind, err := m.opts.Encryption.AppendDecrypt(ctx, sealed[len(sealed):], bson.Binary{Subtype: payload.Subtype, Data: content}) // into the rest of the room
 	if err != nil {
 		return fmt.Errorf("opening what was just encrypted: %w", err)
@@ -195,9 +195,6 @@ func (m *Migration) seal(ctx context.Context, doc bson.Raw, value bson.RawValue,
 	d.change = &bson.RawValue{Type: bson.TypeBinary, Value: bsonraw.EndBinary(sealed, start)}
 	return nil
 }
-
-// binaryHead is the length and the subtype before a binary's content.
-const binaryHead = 5
 
 // open decrypts a ciphertext, and for rekey seals its value anew.
 func (m *Migration) open(ctx context.Context, j job, doc bson.Raw, content []byte, d *judged) error {

@@ -49,6 +49,9 @@ func BeginArray[K string | []byte](dst []byte, key K) (out []byte, start int) {
 	return Begin(AppendKey(dst, bson.TypeArray, key))
 }
 
+// BinaryHead is the length and the subtype before a binary value's content, in bytes.
+const BinaryHead = 5
+
 // BeginBinary starts a binary value of subtype 6 (without type and key); EndBinary writes its length.
 func BeginBinary(dst []byte) (out []byte, start int) {
 	return append(dst, 0, 0, 0, 0, EncryptedSubtype), len(dst)
@@ -56,6 +59,6 @@ func BeginBinary(dst []byte) (out []byte, start int) {
 
 // EndBinary writes the length of the binary value that began at start.
 func EndBinary(dst []byte, start int) []byte {
-	binary.LittleEndian.PutUint32(dst[start:], uint32(len(dst)-start-5))
+	binary.LittleEndian.PutUint32(dst[start:], uint32(len(dst)-start-BinaryHead))
 	return dst
 }

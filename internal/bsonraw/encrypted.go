@@ -13,13 +13,13 @@ const EncryptedSubtype = 6
 
 // EncryptedPayload is the content of a binary value of subtype 6; false for any other value.
 func EncryptedPayload(t bson.Type, value []byte) ([]byte, bool) {
-	if t != bson.TypeBinary || len(value) < 5 || value[4] != EncryptedSubtype {
+	if t != bson.TypeBinary || len(value) < BinaryHead || value[4] != EncryptedSubtype {
 		return nil, false
 	}
-	if uint64(binary.LittleEndian.Uint32(value)) != uint64(len(value)-5) {
+	if uint64(binary.LittleEndian.Uint32(value)) != uint64(len(value)-BinaryHead) {
 		return nil, false
 	}
-	return value[5:], true
+	return value[BinaryHead:], true
 }
 
 // Found is a binary value of subtype 6, or a document or array on the way to one; positions in the document that was searched.
