@@ -34,16 +34,20 @@ type planned struct {
 	judged []judged
 }
 
-// apply judges docs and changes what is to be changed. What it found and did is in its tally.
-func (a *applier) apply(ctx context.Context, docs []bson.Raw) error {
+// look judges docs for the first time, and counts them and what is in them.
+func (a *applier) look(ctx context.Context, docs []bson.Raw) ([]planned, error) {
 	for _, doc := range docs {
 		a.tally.documents++
 		a.tally.bytes += int64(len(doc))
 	}
+	return a.judge(ctx, docs, true)
+}
+
+// apply changes what is to be changed. What it did is in the tally.
+func (a *applier) apply(ctx context.Context, todo []planned) error {
 	for try := 0; ; try++ {
-		todo, err := a.judge(ctx, docs, try == 0)
-		if todo = a.matchable(todo); err != nil || len(todo) == 0 {
-			return err
+		if todo = a.matchable(todo); len(todo) == 0 {
+			return nil
 		}
 		if !jobs[a.job].writes || a.m.opts.DryRun {
 			a.pretend(todo)
@@ -60,7 +64,11 @@ func (a *applier) apply(ctx context.Context, docs []bson.Raw) error {
 		if err := a.m.pause(ctx, min(try, 4)); err != nil {
 			return err
 		}
-		if docs, err = a.fetch(ctx, again); err != nil {
+		docs, err := a.fetch(ctx, again)
+		if err != nil {
+			return err
+		}
+		if todo, err = a.judge(ctx, docs, false); err != nil {
 			return err
 		}
 	}

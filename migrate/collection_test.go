@@ -21,7 +21,8 @@ type collection struct {
 	mu   sync.Mutex
 	docs []bson.Raw // in no order
 
-	meanwhile func(op string)       // called before each operation, without the lock
+	turn      sync.Mutex            // of those who call these, as reading goes on while a batch is written:
+	meanwhile func(op string)       // called before each operation, without the lock of docs
 	fail      func(op string) error // called before each operation and after each write
 	refuse    func(doc bson.Raw) int
 }
@@ -29,13 +30,17 @@ type collection struct {
 var _ documents = (*collection)(nil)
 
 func (c *collection) before(op string) error {
+	c.turn.Lock()
 	if c.meanwhile != nil {
 		c.meanwhile(op)
 	}
+	c.turn.Unlock()
 	return c.failing(op)
 }
 
 func (c *collection) failing(op string) error {
+	c.turn.Lock()
+	defer c.turn.Unlock()
 	if c.fail == nil {
 		return nil
 	}

@@ -249,14 +249,8 @@ func (x *execution) scan(ctx context.Context, n int, s rangeState) error {
 	if x.ranges[n].bracket == others {
 		s.After = bson.RawValue{}
 	}
-	probed := false
-	err := x.docs.scan(ctx, x.ranges[n], s.After, x.pace.size, func(docs []bson.Raw) (err error) {
-		if !probed {
-			if probed, err = x.probe(ctx, docs); err != nil && !passing(err) {
-				return err
-			}
-		}
-		if err := x.batch(ctx, docs, &s); err != nil {
+	err := x.ahead(ctx, x.ranges[n], s.After, func(b *batch) error {
+		if err := x.write(ctx, b, &s); err != nil {
 			return err
 		}
 		if time.Since(saved) < x.opts.Lease/6 {
@@ -289,24 +283,4 @@ func (x *execution) leave(ctx context.Context, n int, s rangeState) {
 	if _, err := x.ledger.save(ctx, n, s, false); err != nil {
 		x.log.WarnContext(ctx, "the checkpoint of a range was not written", "range", n)
 	}
-}
-
-// batch works on documents that were read together.
-func (x *execution) batch(ctx context.Context, docs []bson.Raw, s *rangeState) error {
-	size := int64(0)
-	for _, doc := range docs {
-		size += int64(len(doc))
-	}
-	if err := x.pace.wait(ctx, len(docs), size); err != nil {
-		return err
-	}
-	a := applier{m: x.Migration, job: x.job, pace: x.pace, tally: &batchTally{}}
-	err := a.apply(ctx, docs)
-	x.tally.add(a.tally)
-	if err != nil {
-		return err
-	}
-	s.add(a.tally)
-	s.After = docs[len(docs)-1].Lookup("_id")
-	return nil
 }

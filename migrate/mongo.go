@@ -17,7 +17,7 @@ import (
 	"github.com/fieldcrypt/fieldcrypt/internal/bsonraw"
 )
 
-// maxBatchBytes bounds what one worker holds of a collection at a time.
+// maxBatchBytes bounds what one worker reads at a time; it holds two batches.
 const maxBatchBytes = 8 << 20
 
 // mongoDocuments is a collection on a server.

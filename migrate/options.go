@@ -39,7 +39,7 @@ type Options struct {
 	// Partition is which part of the ranges is done here, of Partitions: 0 is the first. Default 0 of 1: all. More than one need Checkpoints.
 	Partition, Partitions int
 
-	// Workers is how many ranges are worked on at the same time. Default 4.
+	// Workers is how many ranges are worked on at the same time, each by one who writes a batch and one who reads and encrypts the next. Default 4.
 	Workers int
 	// BatchSize is how many documents are read and written at a time. Default 500; batches of large documents end at 8 MiB.
 	BatchSize int

@@ -34,7 +34,7 @@ func (p *pace) size() int {
 }
 
 // wait waits until a batch that is this large may be worked on.
-func (p *pace) wait(ctx context.Context, documents int, bytes int64) error {
+func (p *pace) wait(ctx context.Context, documents, bytes int64) error {
 	p.mu.Lock()
 	var cost time.Duration
 	if p.documents > 0 {
