@@ -8,9 +8,11 @@ import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.backend.memory.MemoryCollection;
 import de.bwaldvogel.mongo.backend.memory.MemoryDatabase;
 import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.bson.ObjectId;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableMap;
-import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -29,7 +31,8 @@ final class IndexedMemory extends MemoryBackend {
     }
 
     private static final class IndexedCollection extends MemoryCollection {
-        private static final Set<String> OTHER_TYPES = Set.of("string", "object", "binData", "objectId", "bool", "date", "timestamp"); // than numbers
+        /** Types of _id by the names that $type has for them; those that are not here are not found faster. */
+        private static final Map<String, Class<?>> TYPES = Map.of("number", Number.class, "string", String.class, "objectId", ObjectId.class);
         private final NavigableMap<Object, Integer> positions = new TreeMap<>(ValueComparator.asc()); // by _id
 
         IndexedCollection(MongoDatabase database, String name, CollectionOptions options, CursorRegistry cursors) {
@@ -64,10 +67,28 @@ final class IndexedMemory extends MemoryBackend {
                     }
                 }
                 if (query.get("_id") instanceof Document condition && new Document("_id", 1).equals(orderBy)) {
-                    return matchDocuments(query, range(condition).values(), null, skip, limit, batchSize, fields); // they are in order
+                    return matchDocuments(new Document(), inOrder(query, range(condition), skip, limit), null, 0, 0, batchSize, fields);
                 }
             }
             return super.queryDocuments(query, orderBy, skip, limit, batchSize, fields);
+        }
+
+        /** The documents that match, of those in the range. Their _ids are looked at first, and nothing behind the last that is asked for. */
+        private List<Integer> inOrder(Document query, NavigableMap<Object, Integer> range, int skip, int limit) {
+            Document byId = new Document("_id", query.get("_id"));
+            List<Integer> found = new ArrayList<>();
+            int toSkip = skip;
+            for (Map.Entry<Object, Integer> entry : range.entrySet()) {
+                if (limit != 0 && found.size() == Math.abs(limit)) {
+                    break;
+                }
+                boolean matches = documentMatchesQuery(new Document("_id", entry.getKey()), byId)
+                    && (query.size() == 1 || documentMatchesQuery(getDocument(entry.getValue()), query));
+                if (matches && toSkip-- <= 0) {
+                    found.add(entry.getValue());
+                }
+            }
+            return found;
         }
 
         /** What is not in the range does not fulfil the condition; what is in it may. */
@@ -83,9 +104,13 @@ final class IndexedMemory extends MemoryBackend {
                     range = range.headMap(condition.get(operator), operator.equals("$lte"));
                 }
             }
-            boolean numbers = !range.isEmpty() && range.firstKey() instanceof Number && range.lastKey() instanceof Number;
-            boolean others = condition.get("$type") instanceof String type && OTHER_TYPES.contains(type);
-            return numbers && others ? new TreeMap<>() : range;
+            return condition.get("$type") instanceof String type && hasOnlyOthersThan(type, range) ? new TreeMap<>() : range;
+        }
+
+        /** Whether the first and the last value, and so all between them, are of one type, and that is another one. */
+        private static boolean hasOnlyOthersThan(String type, NavigableMap<Object, Integer> range) {
+            return !range.isEmpty() && TYPES.entrySet().stream().anyMatch(other -> !other.getKey().equals(type)
+                && other.getValue().isInstance(range.firstKey()) && other.getValue().isInstance(range.lastKey()));
         }
     }
 }
