@@ -32,11 +32,11 @@ The report is a table on a terminal, and Extended JSON otherwise or with --json:
 BOOL, "partition": S, "passes": N, "documents": N, "total": N, "bytes": N,
 "changed": N, "growth": N, "conflicts": N, "found": N, "seconds": N, "counts":
 [{"field": S, "state": S, "values": N}, …], "findings": [{"_id": ID, "path": S,
-"state": S, "type": S, "code": N}, …]}}. With --json it comes after lines that
-tell of the progress, at most one a second: {"progress": {"job": S, "pass": N,
-"documents": N, "total": N, "bytes": N, "changed": N, "conflicts": N, "findings":
-N, "seconds": N}}. --quiet prints the _ids of findings only, one a line. No
-output holds a value.
+"state": S, "type": S, "code": N}, …]}}; that of a plan has "runSeconds": N, which
+a run takes at least. With --json it comes after lines that tell of the progress,
+at most one a second: {"progress": {"job": S, "pass": N, "documents": N, "total":
+N, "bytes": N, "changed": N, "conflicts": N, "findings": N, "seconds": N}}.
+--quiet prints the _ids of findings only, one a line. No output holds a value.
 `
 
 // migrateSpeedHelp is about flags that jobs which read everything have.

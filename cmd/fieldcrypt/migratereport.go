@@ -93,13 +93,18 @@ func (s *keysSession) migrated(r *migrate.Report, opts migrate.Options) error {
 		}
 		findings = append(findings, doc)
 	}
-	return s.result(bson.D{{Key: "report", Value: bson.D{
+	report := bson.D{
 		{Key: "job", Value: r.Job}, {Key: "ok", Value: r.OK()}, {Key: "complete", Value: r.Complete}, {Key: "settled", Value: r.Settled},
 		{Key: "dryRun", Value: r.DryRun}, {Key: "partition", Value: fmt.Sprintf("%d/%d", r.Partition, r.Of)}, {Key: "passes", Value: r.Passes},
 		{Key: "documents", Value: r.Documents}, {Key: "total", Value: r.Total}, {Key: "bytes", Value: r.Bytes}, {Key: "changed", Value: r.Changed},
 		{Key: "growth", Value: r.Growth}, {Key: "conflicts", Value: r.Conflicts}, {Key: "found", Value: r.Found},
-		{Key: "seconds", Value: r.Elapsed.Seconds()}, {Key: "counts", Value: counts}, {Key: "findings", Value: findings},
-	}}}, "", nil)
+		{Key: "seconds", Value: r.Elapsed.Seconds()},
+	}
+	if r.Job == "plan" {
+		report = append(report, bson.E{Key: "runSeconds", Value: r.AtLeast(opts.DocumentsPerSecond).Seconds()})
+	}
+	report = append(report, bson.E{Key: "counts", Value: counts}, bson.E{Key: "findings", Value: findings})
+	return s.result(bson.D{{Key: "report", Value: report}}, "", nil)
 }
 
 // findingDocuments is the _ids of documents with findings, each once.
@@ -162,7 +167,7 @@ func migrateVerdict(r *migrate.Report) string {
 	case !r.Settled:
 		return "others still write what has to be changed: let all writers encrypt, then run again"
 	case r.Found > 0:
-		return plural(int(r.Found), "value") + " left as they are"
+		return plural(int(r.Found), "value") + " left unchanged"
 	case r.Of > 1:
 		return fmt.Sprintf("nothing is left in partition %d/%d; the others tell of theirs", r.Partition, r.Of)
 	}

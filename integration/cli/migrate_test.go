@@ -67,6 +67,7 @@ type migration struct {
 	Report struct {
 		OK, Complete, Settled                bool
 		Documents, Changed, Conflicts, Found int64
+		RunSeconds                           float64
 		Counts                               []struct {
 			Field, State string
 			Values       int64
@@ -127,6 +128,9 @@ func TestMigrate(t *testing.T) {
 	r := m.migrates(t, 3, "plan", "schema.json")
 	if r.values("ssn", "plaintext") != 50 || r.values("salary", "plaintext") != 51 || r.Report.Changed != 51 || len(r.Report.Findings) != 1 {
 		t.Errorf("plan: %+v", r)
+	}
+	if slow := m.migrates(t, 3, "plan", "schema.json", "--docs-per-second", "102"); slow.Report.RunSeconds != 1 || r.Report.RunSeconds <= 0 { // 51 twice
+		t.Errorf("a run takes %g seconds at least, %g at 102 documents a second", r.Report.RunSeconds, slow.Report.RunSeconds)
 	}
 	if f := r.Report.Findings[0]; f.ID != "odd" || f.Path != "ssn" || f.State != "wrong type" || f.Type != "int" {
 		t.Errorf("plan: %+v", f)
