@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -24,12 +25,13 @@ const maxBatchBytes = 8 << 20
 type mongoDocuments struct {
 	*mongo.Collection
 	collation *options.Collation // nil when the collection has none of its own
+	log       *slog.Logger
 }
 
 var _ documents = (*mongoDocuments)(nil)
 
-func newMongoDocuments(c *mongo.Collection) *mongoDocuments {
-	return &mongoDocuments{Collection: safely(c)}
+func newMongoDocuments(c *mongo.Collection, log *slog.Logger) *mongoDocuments {
+	return &mongoDocuments{Collection: safely(c), log: log}
 }
 
 // safely is the collection with concerns under which a read value is committed, and a write outlives the loss of a server.
@@ -158,6 +160,7 @@ func (d *mongoDocuments) scan(ctx context.Context, s span, resumed bson.RawValue
 		if losses == maxLosses {
 			return err
 		}
+		d.log.WarnContext(ctx, "the server did not answer, it is asked again for documents", "tries", losses+1)
 		if err := pause(ctx, losses); err != nil {
 			return err
 		}

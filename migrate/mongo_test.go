@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -42,7 +43,7 @@ func TestErrorHoldsNoValue(t *testing.T) {
 			}}},
 			{Key: "writeConcernError", Value: bson.D{{Key: "code", Value: 64}, {Key: "errmsg", Value: "waiting for replication timed out"}}},
 		}
-	}))
+	}), slog.New(slog.DiscardHandler))
 	_, _, err := docs.update(t.Context(), []edit{{id: value(1), set: []change{{path: "ssn", old: value(secret), new: value("b")}}}})
 	if err == nil || !strings.Contains(err.Error(), "replication") {
 		t.Fatalf("not the error about replication: %v", err)
@@ -72,7 +73,7 @@ func TestNoIdentity(t *testing.T) {
 		}
 		found := bson.D{{Key: "name", Value: "c"}, {Key: "type", Value: "collection"}, {Key: "options", Value: bson.D{}}}
 		return bson.D{{Key: "ok", Value: 1}, {Key: "cursor", Value: bson.D{{Key: "id", Value: int64(0)}, {Key: "ns", Value: "db.$cmd.listCollections"}, {Key: "firstBatch", Value: bson.A{found}}}}}
-	}))
+	}), slog.New(slog.DiscardHandler))
 	if identity, err := docs.check(t.Context(), nil); identity != "" || err != nil {
 		t.Error(identity, err)
 	}
@@ -88,7 +89,7 @@ func TestSwapWithoutReplication(t *testing.T) {
 		return bson.D{{Key: "ok", Value: 1}, {Key: "value", Value: field("ssn", secret)},
 			{Key: "writeConcernError", Value: bson.D{{Key: "code", Value: 64}, {Key: "errmsg", Value: "waiting for replication timed out"}}},
 		}
-	}))
+	}), slog.New(slog.DiscardHandler))
 	before, err := docs.swap(t.Context(), edit{id: value(1), set: []change{{path: "ssn", old: value(1.0), new: value("b")}}})
 	if err == nil || !strings.Contains(err.Error(), "replication") {
 		t.Fatalf("not the error about replication: %v", err)

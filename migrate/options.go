@@ -83,7 +83,7 @@ func New(opts Options) (*Migration, error) {
 	}
 	m, err := newMigration(opts, nil)
 	if err == nil {
-		m.docs = newMongoDocuments(opts.Collection)
+		m.docs = newMongoDocuments(opts.Collection, m.log)
 	}
 	return m, err
 }

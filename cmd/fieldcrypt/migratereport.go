@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -17,8 +19,11 @@ var errLeft = &failure{code: exitRefused}
 
 func (s *keysSession) migrate(ctx context.Context, job migrateJob, opts migrate.Options) error {
 	told := time.Now()
+	var mu sync.Mutex // of p: any worker may log
 	var p *progress
 	opts.Progress = func(at migrate.Progress) {
+		mu.Lock()
+		defer mu.Unlock()
 		if p == nil {
 			p = s.progress("documents", at.Total)
 		}
@@ -30,6 +35,14 @@ func (s *keysSession) migrate(ctx context.Context, job migrateJob, opts migrate.
 			p.migrated(at)
 		}
 	}
+	opts.Logger = slog.New(notes(func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if p != nil {
+			p.end() // the bar comes back with the next progress
+		}
+		s.note("%s", text)
+	}))
 	m, err := migrate.New(opts)
 	if err != nil {
 		return &failure{code: exitUsage, doing: "reading the command line", wrong: err.Error()}
