@@ -38,6 +38,16 @@ func (c *collection) before(op string) error {
 	return c.failing(op)
 }
 
+// writtenBefore has somebody write doc, once, before the next of these operations.
+func (c *collection) writtenBefore(doc bson.Raw, ops ...string) {
+	c.meanwhile = func(op string) {
+		if slices.Contains(ops, op) {
+			c.meanwhile = nil
+			c.put(doc)
+		}
+	}
+}
+
 func (c *collection) failing(op string) error {
 	c.turn.Lock()
 	defer c.turn.Unlock()

@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math"
 	"strings"
@@ -100,8 +99,7 @@ func (e edit) growth() (n int64) {
 func (e edit) wronged(before bson.Raw) []change {
 	var wrong []change
 	for _, c := range e.set {
-		was := at(before, c.path)
-		if was.Type != c.old.Type || !bytes.Equal(was.Value, c.old.Value) {
+		if was := at(before, c.path); !was.Equal(c.old) {
 			wrong = append(wrong, change{path: c.path, old: c.new, new: was})
 		}
 	}

@@ -1,6 +1,6 @@
 package migrate
 
-import "bytes"
+import "slices"
 
 // maxMisses is how often in a row an edit may match nothing although the document shows, before and after, the very values that it demands: somebody else may
 // have changed them and changed them back, but not time and again. It is the server then that does not find what it shows.
@@ -46,18 +46,5 @@ func (a *applier) matchable(todo []planned) []planned {
 
 // demandsTheSame says whether two edits of one document demand the same old values; the new ones differ each time.
 func (e edit) demandsTheSame(o edit) bool {
-	if len(e.set) != len(o.set) || len(e.guards) != len(o.guards) {
-		return false
-	}
-	for i, c := range e.set {
-		if d := o.set[i]; c.path != d.path || c.old.Type != d.old.Type || !bytes.Equal(c.old.Value, d.old.Value) {
-			return false
-		}
-	}
-	for i := range e.guards {
-		if e.guards[i] != o.guards[i] {
-			return false
-		}
-	}
-	return true
+	return slices.Equal(e.guards, o.guards) && slices.EqualFunc(e.set, o.set, func(c, d change) bool { return c.path == d.path && c.old.Equal(d.old) })
 }

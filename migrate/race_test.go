@@ -50,12 +50,7 @@ func TestNearlyTheSame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := &collection{docs: []bson.Raw{marshal(t, race.read)}}
 			written := marshal(t, race.written)
-			c.meanwhile = func(op string) {
-				if op == "update" || op == "swap" {
-					c.meanwhile = nil
-					c.put(written)
-				}
-			}
+			c.writtenBefore(written, "update", "swap")
 			m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
 			if err != nil {
 				t.Fatal(err)
@@ -100,12 +95,7 @@ func TestInterruptedRepair(t *testing.T) {
 func TestKeyNameChanges(t *testing.T) {
 	w := newWorld(t)
 	c := &collection{docs: []bson.Raw{marshal(t, bson.D{{Key: "own", Value: "a"}, {Key: "owner", Value: "alice"}})}}
-	c.meanwhile = func(op string) {
-		if op == "update" {
-			c.meanwhile = nil
-			c.put(marshal(t, bson.D{{Key: "own", Value: "a"}, {Key: "owner", Value: "bob"}}))
-		}
-	}
+	c.writtenBefore(marshal(t, bson.D{{Key: "own", Value: "a"}, {Key: "owner", Value: "bob"}}), "update")
 	m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
 	if err != nil {
 		t.Fatal(err)
@@ -130,12 +120,7 @@ func TestRepairsWithoutReplication(t *testing.T) {
 	for code, ends := range map[int]bool{64: true, 91: false} { // WriteConcernFailed; ShutdownInProgress, which passes
 		c := &collection{docs: []bson.Raw{marshal(t, field("any", 0.0))}}
 		written := marshal(t, field("any", math.Copysign(0, -1)))
-		c.meanwhile = func(op string) {
-			if op == "swap" {
-				c.meanwhile = nil
-				c.put(written)
-			}
-		}
+		c.writtenBefore(written, "swap")
 		c.fail = func(op string) error {
 			if op == "swapped" {
 				c.fail = nil
@@ -162,12 +147,7 @@ func TestKeyNameBecomesArray(t *testing.T) {
 	w := newWorld(t)
 	c := &collection{docs: []bson.Raw{marshal(t, bson.D{{Key: "own", Value: "a"}, {Key: "owner", Value: "alice"}})}}
 	written := marshal(t, bson.D{{Key: "own", Value: "a"}, {Key: "owner", Value: bson.A{"alice"}}})
-	c.meanwhile = func(op string) {
-		if op == "update" {
-			c.meanwhile = nil
-			c.put(written)
-		}
-	}
+	c.writtenBefore(written, "update")
 	m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
 	if err != nil {
 		t.Fatal(err)

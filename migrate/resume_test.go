@@ -86,12 +86,7 @@ func TestGoesOn(t *testing.T) {
 func TestConflictLooksAgain(t *testing.T) {
 	w := newWorld(t)
 	c := &collection{docs: []bson.Raw{marshal(t, field("ssn", "a"))}}
-	c.meanwhile = func(op string) {
-		if op == "update" {
-			c.meanwhile = nil
-			c.put(marshal(t, field("ssn", w.sealed(value("b"), det, w.now, ""))))
-		}
-	}
+	c.writtenBefore(marshal(t, field("ssn", w.sealed(value("b"), det, w.now, ""))), "update")
 	m, err := newMigration(Options{Schema: w.schema, Encryption: w.ce, Workers: 1}, c)
 	if err != nil {
 		t.Fatal(err)

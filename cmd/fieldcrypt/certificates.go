@@ -22,7 +22,10 @@ type certificate struct{ of, what string }
 // watch notes the certificates of connections with config, which of names.
 func (c *certificates) watch(of string, config *tls.Config) {
 	for _, own := range config.Certificates {
-		if leaf, err := x509.ParseCertificate(slices.Concat(own.Certificate[:min(1, len(own.Certificate))]...)); err == nil {
+		if len(own.Certificate) == 0 {
+			continue
+		}
+		if leaf, err := x509.ParseCertificate(own.Certificate[0]); err == nil {
 			c.note(certificate{of, "the client certificate"}, leaf)
 		}
 	}
